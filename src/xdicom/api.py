@@ -1,0 +1,68 @@
+"""What a user calls first: a path becomes a lazy DataArray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from xdicom.opening.arrays import VARIABLE
+from xdicom.opening.options import options_from
+from xdicom.opening.trees import open_one
+from xdicom.sources.local import Where
+
+
+def open_series(where: Where, *, chunks: Any = None, **options: Any) -> xr.DataArray:
+    """Open one series as a lazy, labelled array.
+
+    Parameters
+    ----------
+    where : path or iterable of paths
+        Folder (walked to the bottom), file or files; a DICOMDIR file.
+    chunks : int, dict, "auto" or None
+        None: lazy without dask. ``{}``: dask with one frame a chunk. ``"auto"``: whole frames up
+        to dask's ``array.chunk-size``. Coordinates stay in numpy.
+    **options
+        The options of `xdicom.opening.options.OpenOptions`; ``docs/options.md`` lists them.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``pixels``, dims (frame dims…, z, y, x[, sample]); float32 modality values by default.
+
+    Raises
+    ------
+    AmbiguousSeriesError
+        If several arrays match; the message lists them.
+    NotHypercubeError
+        If the frames do not fill a grid; the message lists holes and remedies.
+    XDicomError
+        For files that are wrong.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> da = open_series(get_testdata_file("CT_small.dcm"))
+    >>> da.dims, da.shape, str(da.dtype), da.attrs["units"]
+    (('z', 'y', 'x'), (1, 128, 128), 'float32', 'HU')
+    """
+    dataset = open_one(where, options_from(options))
+    array = dataset[VARIABLE]
+    if chunks is not None:
+        array = chunked(array, chunks)
+    return array
+
+
+def chunked(array: xr.DataArray, chunks: Any) -> xr.DataArray:
+    """Wrap the pixels in dask, whole frames to a chunk, and leave the coordinates in numpy."""
+    variable = array.variable
+    preferred = variable.encoding.get("preferred_chunks", {})
+    if chunks == {}:
+        chunks = dict(preferred)
+    elif chunks == "auto":
+        sizes = {d: "auto" for d in array.dims}
+        whole = {d: n for d, n in preferred.items() if d in ("y", "x", "sample")}
+        chunks = {**sizes, **whole}
+    elif isinstance(chunks, dict):
+        chunks = {**preferred, **chunks}
+    return array.copy(data=variable.chunk(chunks).data)

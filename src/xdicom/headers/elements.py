@@ -1,0 +1,143 @@
+"""Which elements a row of the frame table holds, and where in a header they may stand."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
+
+# Keywords by the part of the work that needs them. Everything else stays in the file and is read
+# on demand.
+_WANTED: Final[dict[str, str]] = {
+    "identity": """
+        SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
+        FrameOfReferenceUID PatientID StudyID StudyDate StudyTime SeriesDate SeriesTime
+        StudyDescription SeriesDescription SeriesNumber AcquisitionNumber InstanceNumber Modality
+        Manufacturer ManufacturerModelName ProtocolName BodyPartExamined ConcatenationUID
+        ConcatenationFrameOffsetNumber InConcatenationNumber InConcatenationTotalNumber
+        TimezoneOffsetFromUTC BurnedInAnnotation LossyImageCompression""",
+    "image": """
+        SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames
+        FrameIncrementPointer Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation
+        SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue PixelPaddingRangeLimit
+        RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth PresentationLUTShape
+        DoseGridScaling DoseUnits Units DecayCorrection ExtendedOffsetTable
+        ExtendedOffsetTableLengths""",
+    "geometry": """
+        ImagePositionPatient ImageOrientationPatient PixelSpacing ImagerPixelSpacing
+        NominalScannedPixelSpacing PixelAspectRatio SliceThickness SpacingBetweenSlices
+        SliceLocation PatientPosition GantryDetectorTilt GridFrameOffsetVector SliceVector
+        StackID InStackPositionNumber""",
+    "families": """
+        ImageType FrameType ComplexImageComponent SequenceName ScanningSequence SequenceVariant
+        ConvolutionKernel ReceiveCoilName EchoTime EffectiveEchoTime EchoNumbers InversionTime
+        InversionTimes FlipAngle RepetitionTime VelocityEncodingDirection
+        VelocityEncodingMinimumValue DiffusionBValue DiffusionGradientOrientation
+        DiffusionDirectionality KVP ReferencedSegmentNumber
+        NominalPercentageOfRespiratoryPhase NominalPercentageOfCardiacPhase
+        NominalCardiacTriggerDelayTime TriggerTime HeartRate NominalInterval
+        CardiacNumberOfImages CardiacSynchronizationTechnique TemporalPositionIdentifier
+        TemporalPositionIndex TemporalPositionTimeOffset FrameReferenceTime
+        FrameAcquisitionDateTime FrameReferenceDateTime FrameAcquisitionNumber
+        AcquisitionDateTime AcquisitionDate AcquisitionTime ContentDate ContentTime ImageIndex
+        DimensionIndexValues FrameTime FrameTimeVector NumberOfTemporalPositions
+        NumberOfSlices""",
+    "physics": """
+        MagneticFieldStrength ImagingFrequency PixelBandwidth EchoTrainLength NumberOfAverages
+        ImagedNucleus MRAcquisitionType ScanOptions InPlanePhaseEncodingDirection ExposureTime
+        XRayTubeCurrent Exposure DataCollectionDiameter ReconstructionDiameter
+        ActualFrameDuration PatientWeight PatientSize""",
+}
+
+WANTED: Final[dict[int, str]] = {
+    int(tag): keyword
+    for group in _WANTED.values()
+    for keyword in group.split()
+    if (tag := tag_for_keyword(keyword)) is not None
+}
+"""Tag → keyword of every public element that a row holds."""
+
+WANTED_VR: Final[dict[int, str]] = {tag: dictionary_VR(tag) for tag in WANTED}
+"""The dictionary's VR of each wanted tag, for implicit VR and for UN."""
+
+SHARED_GROUPS: Final = 0x52009229
+PER_FRAME_GROUPS: Final = 0x52009230
+DIMENSION_INDEX: Final = 0x00209222
+MODALITY_LUT: Final = 0x00283000
+
+# Functional-group macros of PS3.3 C.7.6.16.2 and of the MR, CT, PET and XA multi-frame modules,
+# with the sequences nested in them that hold a family's attribute. Keywords are read from these
+# only: vendors nest whole headers in private sequences, where they mean something else.
+_MACROS: Final = """
+    PixelMeasuresSequence PlanePositionSequence PlaneOrientationSequence FrameContentSequence
+    FrameVOILUTSequence PixelValueTransformationSequence CardiacSynchronizationSequence
+    RespiratorySynchronizationSequence TemporalPositionSequence SegmentIdentificationSequence
+    MRImageFrameTypeSequence MRTimingAndRelatedParametersSequence MREchoSequence MRModifierSequence
+    MRImagingModifierSequence MRReceiveCoilSequence MRAveragesSequence MRDiffusionSequence
+    DiffusionGradientDirectionSequence MRVelocityEncodingSequence MRArterialSpinLabelingSequence
+    CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence CTExposureSequence
+    CTPixelPaddingValueSequence PETFrameTypeSequence FramePixelDataPropertiesSequence
+    XAXRFFrameCharacteristicsSequence UnassignedSharedConvertedAttributesSequence
+    UnassignedPerFrameConvertedAttributesSequence"""
+
+MACROS: Final[frozenset[int]] = frozenset(
+    int(tag) for keyword in _MACROS.split() if (tag := tag_for_keyword(keyword)) is not None
+)
+"""Sequences that are walked into inside the functional groups."""
+
+ALIASES: Final[dict[str, str]] = {
+    "EffectiveEchoTime": "EchoTime",
+    "InversionTimes": "InversionTime",
+    "FrameAcquisitionDateTime": "AcquisitionDateTime",
+    "FrameType": "ImageType",
+    "ReferencedSegmentNumber": "SegmentNumber",
+}
+"""Functional-group attributes and the classic keyword under which rows hold them too."""
+
+# PS3.15 Annex E: attributes that name or describe a person, or are free text. Never in attrs, nor
+# in coordinates unless named one by one.
+PRIVATE_TO_PATIENT: Final[frozenset[str]] = frozenset(
+    """PatientName PatientID PatientBirthDate PatientSex PatientAge OtherPatientIDs
+    OtherPatientNames PatientAddress PatientComments PatientTelephoneNumbers EthnicGroup Occupation
+    AdditionalPatientHistory AccessionNumber ReferringPhysicianName PerformingPhysicianName
+    OperatorsName NameOfPhysiciansReadingStudy PhysiciansOfRecord RequestingPhysician
+    InstitutionName InstitutionAddress InstitutionalDepartmentName StationName DeviceSerialNumber
+    StudyID ImageComments StudyComments PatientWeight PatientSize MilitaryRank
+    IssuerOfPatientID PatientBirthTime PatientMotherBirthName RequestingService
+    ScheduledPerformingPhysicianName ResponsiblePerson ReferringPhysicianAddress""".split()
+)
+
+
+@cache
+def tag_of(key: str | tuple[int, int] | int) -> int | None:
+    """Tag of a keyword, of a ``(group, element)`` pair or of a tag number; None for no DICOM tag.
+
+    Examples
+    --------
+    >>> hex(tag_of("Rows")), hex(tag_of((0x0028, 0x0010)))
+    ('0x280010', '0x280010')
+    >>> tag_of("rows") is None
+    True
+    """
+    if isinstance(key, tuple):
+        return (key[0] << 16) | key[1]
+    if isinstance(key, int):
+        return key
+    tag = tag_for_keyword(key)
+    return None if tag is None else int(tag)
+
+
+@cache
+def keyword_of(tag: int) -> str:
+    """Keyword of a public tag, or the hexadecimal form ``"(gggg,eeee)"`` where there is none."""
+    return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+@cache
+def vr_of(keyword: str) -> str:
+    """The dictionary's VR of a keyword (the first of two, ``US`` of "US or SS"), ``UN`` if none."""
+    tag = tag_of(keyword)
+    if tag is None or not dictionary_has_tag(tag):
+        return "UN"
+    return dictionary_VR(tag).split()[0]

@@ -1,0 +1,347 @@
+"""Heads of files become a FrameTable: columns of raw text, one row a frame, found by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from xdicom.errors import CorruptFileError, Problem
+from xdicom.headers.elements import vr_of
+from xdicom.headers.parse import DimensionIndex, Head
+from xdicom.headers.values import Values, convert
+
+IntArray = npt.NDArray[np.int64]
+MISSING: Final = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One attribute of all rows: a code a row, into the distinct raw texts."""
+
+    codes: npt.NDArray[np.int32]
+    """Index of each row's text, −1 where the attribute is missing or empty."""
+    texts: tuple[str, ...]
+    """The distinct raw texts."""
+    vr: str
+    """Value representation."""
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Column:
+        """The same column for some rows, with only the texts that they use."""
+        used, codes = np.unique(self.codes[rows], return_inverse=True)
+        if used.size and used[0] == MISSING:
+            used, codes = used[1:], codes - 1
+        texts = tuple(self.texts[i] for i in used)
+        return Column(codes.reshape(np.shape(rows)).astype(np.int32), texts, self.vr)
+
+    @cached_property
+    def values(self) -> Values:
+        """The distinct texts, converted."""
+        return convert(self.texts, self.vr)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has a value."""
+        return bool((self.codes >= 0).all())
+
+    @property
+    def constant(self) -> bool:
+        """Whether all rows have the same text, or all have none."""
+        return self.codes.size == 0 or bool((self.codes == self.codes.flat[0]).all())
+
+    def strings(self) -> npt.NDArray[np.str_]:
+        """The text of each row, ``""`` where missing."""
+        return np.array([*self.texts, ""], dtype=np.str_)[self.codes]
+
+    def numbers(self, width: int = 1) -> npt.NDArray[np.float64]:
+        """Each row as ``width`` numbers, NaN where there are none: shape (rows,) or (rows, width).
+
+        Rows whose text does not hold just ``width`` valid numbers count as missing.
+        """
+        single = [convert([text], self.vr) for text in self.texts]
+        table = np.full((len(self.texts) + 1, width), np.nan)
+        for i, value in enumerate(single):
+            if value.array.dtype.kind in "if" and value.array[0].size == width and value.valid[0]:
+                table[i] = value.array[0]
+        found = table[self.codes]
+        return found[..., 0] if width == 1 else found
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """The files behind a table, each as it was when its header was read."""
+
+    paths: tuple[str, ...]
+    """Relative to the root."""
+    sizes: IntArray
+    """Bytes, shape (files,)."""
+    mtimes: IntArray
+    """Nanoseconds since the epoch, shape (files,)."""
+
+    def take(self, index: IntArray) -> Files:
+        """Some of the files."""
+        return Files(tuple(self.paths[i] for i in index), self.sizes[index], self.mtimes[index])
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """Columns of attributes, one row a frame; objects without pixels have one row of frame 0."""
+
+    root: str
+    """Folder that the files' paths are relative to."""
+    files: Files
+    """The files."""
+    file: IntArray
+    """Index of each row's file, shape (rows,)."""
+    frame_number: IntArray
+    """From 1 within the instance; 0 for an object without pixels."""
+    frame_id: IntArray
+    """53-bit hash of (SOPInstanceUID, frame number), unique in the table (SPEC §0)."""
+    pixel_offset: IntArray
+    """Of the pixel element's value in the row's file; −1 without pixels."""
+    pixel_length: IntArray
+    """Of the pixel element's value; −1 where undefined."""
+    columns: Mapping[str, Column]
+    """Attributes by keyword."""
+    dimensions: Mapping[int, tuple[DimensionIndex, ...]] = field(default_factory=dict)
+    """By file: the dimension indices that its object declares."""
+    problems: tuple[Problem, ...] = ()
+    """What was wrong with the files."""
+    kind: str = "folder"
+    """``folder``, ``file`` or ``list``: how the files were named."""
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def __repr__(self) -> str:
+        return f"<FrameTable: {len(self)} frames of {len(self.files.paths)} files in {self.root}>"
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the relative paths, sizes and times of the files (SPEC §0)."""
+        h = hashlib.blake2b(digest_size=16)
+        for path, size, mtime in zip(
+            self.files.paths, self.files.sizes, self.files.mtimes, strict=True
+        ):
+            h.update(f"{path}\0{size}\0{mtime}\0".encode("utf-8", "surrogateescape"))
+        return h.hexdigest()
+
+    def column(self, keyword: str) -> Column:
+        """An attribute's column; one without values where no row has it."""
+        found = self.columns.get(keyword)
+        if found is None:
+            return Column(np.full(len(self), MISSING, np.int32), (), vr_of(keyword))
+        return found
+
+    def strings(self, keyword: str) -> npt.NDArray[np.str_]:
+        """Raw text of each row, ``""`` where missing."""
+        return self.column(keyword).strings()
+
+    def numbers(self, keyword: str, width: int = 1) -> npt.NDArray[np.float64]:
+        """Numbers of each row, NaN where missing."""
+        return self.column(keyword).numbers(width)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> FrameTable:
+        """The table of some rows and of the files that these use."""
+        rows = np.asarray(rows, dtype=np.int64).ravel()
+        used, file = np.unique(self.file[rows], return_inverse=True)
+        names = {self.files.paths[i] for i in used}
+        return FrameTable(
+            root=self.root,
+            files=self.files.take(used),
+            file=file.astype(np.int64),
+            frame_number=self.frame_number[rows],
+            frame_id=self.frame_id[rows],
+            pixel_offset=self.pixel_offset[rows],
+            pixel_length=self.pixel_length[rows],
+            columns={
+                key: column
+                for key, whole in self.columns.items()
+                if (column := whole.take(rows)).texts
+            },
+            dimensions={i: d for i, j in enumerate(used) if (d := self.dimensions.get(int(j)))},
+            problems=tuple(p for p in self.problems if p.file in names),
+            kind=self.kind,
+        )
+
+    def path(self, row: int) -> str:
+        """Absolute path of a row's file."""
+        return os.path.join(self.root, self.files.paths[self.file[row]])
+
+    def rows_of(self, frame_ids: npt.NDArray[Any]) -> IntArray:
+        """Row of each frame id, −1 where it is none of this table's."""
+        order, ids = self._sorted_ids
+        wanted = np.asarray(frame_ids)
+        if wanted.dtype.kind == "f":  # padding and reindexing turn int64 into float64, exactly
+            wanted = np.where(np.isfinite(wanted), wanted, -1)
+        wanted = wanted.astype(np.int64)
+        if not len(ids):
+            return np.full(wanted.shape, MISSING, np.int64)
+        at = np.searchsorted(ids, wanted).clip(max=len(ids) - 1)
+        return np.where(ids[at] == wanted, order[at], MISSING)
+
+    @cached_property
+    def _sorted_ids(self) -> tuple[IntArray, IntArray]:
+        order = np.argsort(self.frame_id, kind="stable")
+        return order, self.frame_id[order]
+
+
+def frame_id(sop_instance_uid: str, frame: int, tile: int = 0) -> int:
+    """First 53 bits of a hash of instance, frame number and tile: exact in float64.
+
+    Examples
+    --------
+    >>> 0 <= frame_id("1.2.3", 1) < 2**53
+    True
+    """
+    digest = hashlib.blake2b(f"{sop_instance_uid}/{frame}/{tile}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 11
+
+
+class TableBuilder:
+    """Collects heads of files into a FrameTable."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, list[int]] = {}
+        self._texts: dict[str, dict[str, int]] = {}
+        self._rows = 0
+        self._stats: list[tuple[str, int, int]] = []
+        self._file: list[int] = []
+        self._frame: list[int] = []
+        self._ids: list[int] = []
+        self._offsets: list[int] = []
+        self._lengths: list[int] = []
+        self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
+        self.problems: list[Problem] = []
+
+    def add(self, path: str, size: int, mtime_ns: int, head: Head, frames: int) -> None:
+        """Add the rows of one file: ``frames`` of them, or one of frame 0 without pixels."""
+        number = len(self._stats)
+        self._stats.append((path, size, mtime_ns))
+        self.problems.extend(Problem(kind, text, path) for kind, text in head.problems)
+        uid = head.attributes.get("SOPInstanceUID") or f"file:{path}"
+        if head.pixel is not None:
+            head.attributes["xdicom_pixel_element"] = head.pixel.keyword
+            head.attributes["xdicom_pixel_vr"] = head.pixel.vr
+            if frames > 1 and not head.frames:
+                head.attributes["xdicom_cine"] = "1"
+        head.attributes["xdicom_transfer_syntax"] = head.transfer_syntax
+        if head.modality_lut:
+            head.attributes["xdicom_modality_lut"] = "1"
+        count = max(frames, 1)
+        start = self._rows
+        self._put({**head.attributes, **head.shared}, start, count)
+        for i, leaves in enumerate(head.frames[:count]):
+            self._put(leaves, start + i, 1)
+        self._rows += count
+        if head.dimensions:
+            self._dimensions[number] = head.dimensions
+        first = 0 if head.pixel is None else 1
+        self._file.extend([number] * count)
+        self._frame.extend(range(first, first + count))
+        self._ids.extend(frame_id(uid, i) for i in range(first, first + count))
+        self._offsets.extend([-1 if head.pixel is None else head.pixel.offset] * count)
+        self._lengths.extend([0 if head.pixel is None else head.pixel.length] * count)
+
+    def _put(self, leaves: Mapping[str, str], start: int, count: int) -> None:
+        for key, text in leaves.items():
+            texts = self._texts.get(key)
+            if texts is None:
+                texts = self._texts[key] = {}
+                self._codes[key] = []
+            code = texts.setdefault(text, len(texts))
+            codes = self._codes[key]
+            if len(codes) < start:
+                codes.extend([MISSING] * (start - len(codes)))
+            if len(codes) > start:  # a frame's own value overrides the instance's
+                codes[start : start + count] = [code] * count
+            else:
+                codes.extend([code] * count)
+
+    def build(self, root: str, kind: str = "folder") -> FrameTable:
+        """The table of all that was added."""
+        columns = {}
+        for key, codes in self._codes.items():
+            array = np.full(self._rows, MISSING, np.int32)
+            array[: len(codes)] = codes
+            columns[key] = Column(array, tuple(self._texts[key]), vr_of(key))
+        integers = (
+            np.array(x, dtype=np.int64)
+            for x in (self._file, self._frame, self._ids, self._offsets, self._lengths)
+        )
+        file, frame, ids, offsets, lengths = integers
+        files = Files(
+            tuple(path for path, _, _ in self._stats),
+            np.array([size for _, size, _ in self._stats], dtype=np.int64),
+            np.array([mtime for _, _, mtime in self._stats], dtype=np.int64),
+        )
+        return FrameTable(
+            root=root,
+            files=files,
+            file=file,
+            frame_number=frame,
+            frame_id=ids,
+            pixel_offset=offsets,
+            pixel_length=lengths,
+            columns=columns,
+            dimensions=self._dimensions,
+            problems=tuple(self.problems),
+            kind=kind,
+        )
+
+
+class _Registry:
+    """The tables that are open in this process, the latest used last: a cache, never the truth."""
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._tables: OrderedDict[str, FrameTable] = OrderedDict()
+
+    def remember(self, table: FrameTable) -> None:
+        """Keep a table, and let the oldest go."""
+        self._tables[table.digest] = table
+        self._tables.move_to_end(table.digest)
+        while len(self._tables) > self._most:
+            self._tables.popitem(last=False)
+
+    def find(self, digest: str) -> FrameTable | None:
+        """The table with a digest, if it is still open."""
+        table = self._tables.get(digest)
+        if table is not None:
+            self._tables.move_to_end(digest)
+        return table
+
+    def clear(self) -> None:
+        """Forget all (for tests)."""
+        self._tables.clear()
+
+
+REGISTRY: Final = _Registry()
+
+
+def check_unchanged(path: str, size: int, mtime_ns: int, stat: os.stat_result) -> None:
+    """Raise if a file is no longer what it was when its header was read (SPEC §7).
+
+    Raises
+    ------
+    CorruptFileError
+        If size or time of change differ.
+    """
+    if stat.st_size != size or stat.st_mtime_ns != mtime_ns:
+        raise CorruptFileError(
+            "the file changed since it was indexed",
+            file=path,
+            expected=f"{size} bytes of {mtime_ns} ns",
+            found=f"{stat.st_size} bytes of {stat.st_mtime_ns} ns",
+            remedy="Open it again",
+        )
+
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]

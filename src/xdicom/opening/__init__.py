@@ -1,0 +1,1 @@
+"""A grid becomes a Dataset, a table a DataTree."""

@@ -1,0 +1,175 @@
+"""A stack of frames with its grid becomes a Dataset with one lazy variable, ``pixels``."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.core import indexing
+
+from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError
+from xdicom.headers.store import attribute_column
+from xdicom.headers.table import REGISTRY, FrameTable
+from xdicom.opening.options import OpenOptions, scaling_kind
+from xdicom.pixels.array import FrameArray
+from xdicom.pixels.decode import check_decodable
+from xdicom.pixels.scaling import scaling_of
+from xdicom.pixels.spans import frames_of
+from xdicom.series.attributes import (
+    descriptive_attrs,
+    dims_json,
+    frame_coordinates,
+    plane_coordinates,
+)
+from xdicom.series.stacks import Stack
+
+VARIABLE = "pixels"
+_MOST_LISTED = 100
+
+
+def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dataset:
+    """Assemble the Dataset of one stack; nothing is decoded.
+
+    Parameters
+    ----------
+    source : FrameTable
+        All that was scanned: the way back to the headers.
+    stack : Stack
+        With a grid.
+    options : OpenOptions
+        Scaling, decoder, coordinates.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``pixels`` with dims (frame dims…, y, x) and ``sample`` for colour.
+
+    Raises
+    ------
+    XDicomError
+        The stack's own error, or what its pixels cannot be read for.
+    """
+    if stack.error is not None:
+        raise stack.error
+    if stack.grid is None:
+        raise XDicomError("these objects have no pixels", file=stack.table.path(0))
+    table, grid, geometry = stack.table, stack.grid, stack.geometry
+    frames = frames_of(table)
+    for code, layout in enumerate(frames.layouts):
+        first = int(np.flatnonzero(frames.layout == code)[0])
+        check_decodable(layout, options.decoder or "", table.path(first))
+    scaling = scaling_of(table, frames.layouts, scaling_kind(options))
+    fill_value = _fill_value(options, scaling.dtype, bool((grid.rows < 0).any()), table)
+    array = FrameArray(
+        frames,
+        grid.rows,
+        scaling,
+        table.digest,
+        fill_value=fill_value,
+        raw=options.color == "raw",
+        plugin=options.decoder or "",
+        options=dict(options.decoder_options or {}),
+    )
+    dims = (*grid.dims, "y", "x", "sample")[: array.ndim]
+    attrs: dict[str, Any] = descriptive_attrs(table)
+    if scaling.units and scaling.applied:
+        attrs["units"] = scaling.units
+    attrs["dicom_scaling"] = "applied" if scaling.applied else "stored"
+    attrs["dicom_dims"] = dims_json(grid)
+    attrs["dicom_source"] = source_json(source, table)
+    variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
+    variable.encoding["preferred_chunks"] = {
+        d: 1 for d in grid.dims
+    } | dict(zip(dims[len(grid.dims) :], array.shape[len(grid.dims) :], strict=True))
+    if options.coords == "default":
+        wanted: list[str] = []
+    else:
+        wanted = ["all"] if options.coords == "all" else [str(k) for k in options.coords]
+    known = dict(table.columns)
+    for keyword in wanted:
+        if keyword != "all" and keyword not in known:
+            known[keyword] = attribute_column(table, keyword)
+    if len(known) > len(table.columns):
+        table = replace(table, columns=known)
+    rows, columns = array.plane[:2]
+    coords = frame_coordinates(table, grid, geometry, wanted)
+    reference = table.column("FrameOfReferenceUID").texts
+    coords.update(
+        plane_coordinates(geometry, grid, rows, columns, reference[0] if reference else "")
+    )
+    if "sample" in dims:
+        names = ["R", "G", "B"] if options.color != "raw" and array.shape[-1] == 3 else [
+            str(i) for i in range(array.shape[-1])
+        ]
+        coords["sample"] = xr.Variable(("sample",), np.array(names))
+    _warn(stack)
+    return xr.Dataset({VARIABLE: variable}, coords=coords, attrs=descriptive_attrs(table))
+
+
+def series_table(source: FrameTable, uid: str) -> FrameTable:
+    """The rows of one series: what an array's ``dicom_source`` names by its digest."""
+    column = source.column("SeriesInstanceUID")
+    if column.texts == (uid,) and column.complete:
+        return source
+    code = column.texts.index(uid) if uid in column.texts else -1
+    return source.take(np.flatnonzero(column.codes == code))
+
+
+def source_json(source: FrameTable, table: FrameTable) -> str:
+    """The way from an array back to its headers, as ``attrs["dicom_source"]``.
+
+    One entry a series; its table is kept in the cache of open tables.
+    """
+    column = table.column("SeriesInstanceUID")
+    entries = []
+    for uid in [*column.texts, *([] if column.complete else [""])]:
+        whole = series_table(source, uid)
+        REGISTRY.remember(whole)
+        entry: dict[str, Any] = {
+            "root": source.root,
+            "table": whole.digest,
+            "index": None,
+            "series": uid,
+        }
+        if source.kind != "folder" and len(source.files.paths) <= _MOST_LISTED:
+            entry["files"] = list(source.files.paths)
+        entries.append(entry)
+    return json.dumps(entries)
+
+
+def _fill_value(
+    options: OpenOptions, dtype: np.dtype[Any], holes: bool, table: FrameTable
+) -> float:
+    if not holes:
+        return 0 if dtype.kind in "iu" else np.nan
+    if options.fill_value is None and dtype.kind in "iu":
+        raise ValueError(
+            f"holes of integers ({dtype}) need a fill_value= (in {table.root}); "
+            "floats are filled with NaN"
+        )
+    return np.nan if options.fill_value is None else options.fill_value
+
+
+def _warn(stack: Stack) -> None:
+    geometry = stack.geometry
+    description = (stack.table.column("SeriesDescription").texts or ("series",))[0]
+    if not geometry.regular and geometry.z is not None:
+        steps = np.diff(geometry.z)
+        kind = "slices are missing" if geometry.gaps else "slices are not evenly spaced"
+        warnings.warn(
+            f"{description}: {kind} (steps of {steps.min():g} to {steps.max():g} mm); "
+            "z holds the true positions, .dicom.affine raises",
+            IrregularSpacingWarning,
+            stacklevel=3,
+        )
+    if geometry.kind == "sheared":
+        warnings.warn(
+            f"{description}: slices are shifted in plane (gantry tilt); "
+            "ImagePositionPatient(z) holds their origins, nothing was resampled",
+            ShearedStackWarning,
+            stacklevel=3,
+        )

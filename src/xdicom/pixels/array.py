@@ -1,0 +1,347 @@
+"""Frames and a grid of rows become FrameArray: a lazy array that reads what is asked for, once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from xdicom.errors import CorruptFileError
+from xdicom.pixels.decode import (
+    clear_spare_bits,
+    decode_frame,
+    encapsulate_alone,
+    read_bytes,
+)
+from xdicom.pixels.scaling import Scaling
+from xdicom.pixels.spans import Frames, PixelLayout
+
+Array = npt.NDArray[Any]
+IntArray = npt.NDArray[np.int64]
+
+THREADS: Final = min(4, os.cpu_count() or 1)
+_WORTH_THREADS: Final = 4 * 2**20
+"""Bytes of the result from which on several threads pay."""
+
+
+class Counter:
+    """What was read, for tests and profiles: files opened, frames decoded, bytes read."""
+
+    def __init__(self) -> None:
+        self.files = self.frames = self.bytes = 0
+
+    def reset(self) -> None:
+        """Start from zero."""
+        self.files = self.frames = self.bytes = 0
+
+
+COUNTER: Final = Counter()
+
+
+class FrameArray(BackendArray):
+    """A lazy array over frames: dims are the grid's frame dims, then y, x and perhaps sample.
+
+    Parameters
+    ----------
+    frames : Frames
+        Where the frames lie.
+    index : array of int, shape of the frame dims
+        Frame in each cell, −1 where there is none.
+    scaling : Scaling
+        How stored values become the array's.
+    digest : str
+        Of the table that the frames come from; names the array's dask tasks.
+    fill_value : number, optional
+        Stands in cells without a frame.
+    raw, plugin, options
+        For `decode_frame`.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        index: IntArray,
+        scaling: Scaling,
+        digest: str,
+        *,
+        fill_value: float = np.nan,
+        raw: bool = False,
+        plugin: str = "",
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.frames = frames
+        self.index = index
+        self.scaling = scaling
+        self.fill_value = fill_value
+        self.raw = raw
+        self.plugin = plugin
+        self.options = options or {}
+        self.plane = frames.layouts[0].shape
+        self.shape = (*index.shape, *self.plane)
+        self.dtype = scaling.dtype
+        h = hashlib.blake2b(digest.encode(), digest_size=16)
+        for part in (index, frames.offset, frames.file, frames.number):
+            h.update(np.ascontiguousarray(part).tobytes())
+        settings = (
+            scaling.kind, str(scaling.dtype), repr(fill_value), raw, plugin,
+            sorted(map(str, self.options.items())),
+        )  # fmt: skip
+        h.update(repr(settings).encode())
+        self._token = h.hexdigest()
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return ("xdicom.FrameArray", self._token)
+
+    def __sizeof__(self) -> int:
+        n = self.index.size
+        return 256 + n * 8 * 8 + sum(map(len, self.frames.paths))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        frames = state.pop("frames")
+        names = "\0".join(frames.paths)
+        packed = {k: v for k, v in frames.__dict__.items() if k not in ("paths", "_absolute")}
+        payload = pickle.dumps((names, packed, state.pop("index"), state.pop("scaling")), 5)
+        state["packed"] = zlib.compress(payload, 1)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        names, packed, self.index, self.scaling = pickle.loads(zlib.decompress(state.pop("packed")))
+        self.frames = Frames(paths=tuple(names.split("\0")), **packed)
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        return f"<FrameArray {self.shape} {self.dtype}, {(self.index >= 0).sum()} frames>"
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Array:
+        if isinstance(key, indexing.VectorizedIndexer):
+            found: Array = indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.OUTER, self.read
+            )
+            return found
+        return self.read(key.tuple)
+
+    def read(self, key: tuple[Any, ...]) -> Array:
+        """Read an outer selection: one int, slice or integer array for each dim."""
+        depth = self.index.ndim
+        rows = _outer(self.index, key[:depth])
+        inner = key[depth:]
+        whole = all(isinstance(k, slice) and k == slice(None) for k in inner)
+        plane = self.plane if whole else tuple(
+            len(_positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
+        )  # fmt: skip
+        out = np.empty((*np.shape(rows), *plane), self.dtype)
+        flat = np.asarray(rows).reshape(-1)
+        target = out.reshape(-1, *plane)
+        if out.size:
+            self._fill(flat, None if whole else inner, target)
+        drop = tuple(
+            np.ndim(rows) + i for i, k in enumerate(inner) if isinstance(k, (int, np.integer))
+        )
+        return out.squeeze(drop) if drop else out
+
+    def _fill(self, rows: IntArray, inner: tuple[Any, ...] | None, out: Array) -> None:
+        if rows.size == 1:
+            frame = int(rows[0])
+            if frame < 0:
+                out[0] = self.fill_value
+            else:
+                with self._opened(frame) as fd:
+                    self._one(frame, fd, inner, out[0])
+            return
+        out[rows < 0] = self.fill_value
+        distinct, first = np.unique(rows, return_index=True)
+        keep = distinct >= 0
+        distinct, first = distinct[keep], first[keep]
+        order = np.lexsort((self.frames.offset[distinct], self.frames.file[distinct]))
+        distinct, first = distinct[order], first[order]
+        bounds = np.flatnonzero(np.r_[True, np.diff(self.frames.file[distinct]) != 0])
+        jobs = [
+            (distinct[a:b], first[a:b])
+            for a, b in zip(bounds, [*bounds[1:], len(distinct)], strict=True)
+        ]
+        if len(jobs) == 1 and len(distinct) > 1:
+            jobs = list(zip(np.array_split(distinct, THREADS), np.array_split(first, THREADS),
+                            strict=True))  # fmt: skip
+        threads = THREADS if out.nbytes >= _WORTH_THREADS and len(jobs) > 1 else 1
+        if threads == 1:
+            for frames, places in jobs:
+                self._file(frames, places, inner, out)
+        else:
+            parts = [jobs[i::threads] for i in range(threads)]
+            with ThreadPoolExecutor(threads) as pool:
+                for done in [pool.submit(self._files, part, inner, out) for part in parts]:
+                    done.result()
+        if len(distinct) < int((rows >= 0).sum()):
+            copied = {int(f): int(p) for f, p in zip(distinct, first, strict=True)}
+            for place, row in enumerate(rows):
+                if row >= 0 and copied[int(row)] != place:
+                    out[place] = out[copied[int(row)]]
+
+    def _files(
+        self, jobs: list[tuple[IntArray, IntArray]], inner: tuple[Any, ...] | None, out: Array
+    ) -> None:
+        for frames, places in jobs:
+            self._file(frames, places, inner, out)
+
+    def _file(
+        self, frames: IntArray, places: IntArray, inner: tuple[Any, ...] | None, out: Array
+    ) -> None:
+        """Read frames of one file, opened once; consecutive native ones in one piece."""
+        if not len(frames):
+            return
+        with self._opened(int(frames[0])) as fd:
+            if inner is None and len(frames) > 1 and self._run(frames, places, fd, out):
+                return
+            for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
+                self._one(frame, fd, inner, out[place])
+
+    def _run(self, frames: IntArray, places: IntArray, fd: int, out: Array) -> bool:
+        """Read frames that lie side by side, in the file and in the result, with one request."""
+        layout = self.frames.layouts[self.frames.layout[frames[0]]]
+        if not (
+            layout.plain
+            and self.scaling.slope is None
+            and layout.dtype == self.dtype
+            and (np.diff(places) == 1).all()
+            and (self.frames.layout[frames] == self.frames.layout[frames[0]]).all()
+            and (np.diff(self.frames.offset[frames]) == self.frames.length[frames[0]]).all()
+        ):
+            return False
+        target = out[int(places[0]) : int(places[-1]) + 1]
+        self._read_into(fd, int(self.frames.offset[frames[0]]), target, int(frames[0]))
+        COUNTER.frames += len(frames)
+        if layout.spare_bits:
+            for plane in target:
+                clear_spare_bits(plane, layout)
+        return True
+
+    @contextmanager
+    def _opened(self, frame: int) -> Iterator[int]:
+        fd = self.frames.open(frame)
+        COUNTER.files += 1
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _read_into(self, fd: int, offset: int, target: Array, frame: int) -> None:
+        """Fill an array with bytes of a file."""
+        view = memoryview(target).cast("B")
+        done = 0
+        while done < len(view):
+            count = os.preadv(fd, [view[done:]], offset + done)
+            if count == 0:
+                raise CorruptFileError(
+                    "the pixel data are cut off",
+                    file=self.frames.path(frame),
+                    frame=int(self.frames.number[frame]),
+                    expected=f"{len(view)} bytes",
+                    found=f"{done}",
+                )
+            done += count
+        COUNTER.bytes += done
+
+    def _one(self, frame: int, fd: int, inner: tuple[Any, ...] | None, out: Array) -> None:
+        """Read one frame, or the part of it that is asked for, into its place."""
+        frames = self.frames
+        layout = frames.layouts[frames.layout[frame]]
+        COUNTER.frames += 1
+        if layout.plain:
+            if inner is None:
+                direct = self.scaling.slope is None and layout.dtype == out.dtype
+                stored = out if direct else np.empty(layout.shape, layout.dtype)
+                self._read_into(fd, int(frames.offset[frame]), stored, frame)
+                if layout.spare_bits:
+                    clear_spare_bits(stored, layout)
+                if not direct:
+                    self.scaling.apply(stored, frame, out)
+                return
+            stored = self._part(layout, frame, fd, inner)
+        else:
+            stored = self._decoded(layout, frame, fd)
+            if inner is not None:
+                stored = _outer_keeping(stored, inner)
+        self.scaling.apply(stored, frame, out)
+
+    def _decoded(self, layout: PixelLayout, frame: int, fd: int) -> Array:
+        frames = self.frames
+        data = read_bytes(frames, frame, fd)
+        COUNTER.bytes += len(data)
+        place = int(frames.number[frame]) - 1
+        bit_offset = swap_offset = 0
+        if layout.encapsulated:
+            if frames.bare[frame]:
+                data = encapsulate_alone(data)
+        elif layout.bits_allocated == 1:
+            bit_offset = place * layout.frame_bits % 8
+        elif layout.big_endian and layout.dtype.itemsize == 1 and layout.vr == "OW":
+            swap_offset = place * layout.frame_bits // 8 % 2
+            start = int(frames.offset[frame]) - swap_offset
+            length = int(frames.length[frame]) + swap_offset
+            data = os.pread(fd, length + length % 2, start)
+            data += b"\0" * (len(data) % 2)
+        return decode_frame(
+            data,
+            layout,
+            raw=self.raw,
+            plugin=self.plugin,
+            options=self.options,
+            bit_offset=bit_offset,
+            swap_offset=swap_offset,
+            file=frames.path(frame),
+            frame=place + 1,
+        )
+
+    def _part(self, layout: PixelLayout, frame: int, fd: int, inner: tuple[Any, ...]) -> Array:
+        """Read only the rows between the first and the last that are asked for."""
+        rows = _positions(inner[0], layout.rows)
+        if not rows.size:
+            return np.empty((0, *(len(_positions(k, n)) for k, n in
+                                  zip(inner[1:], layout.shape[1:], strict=True))), layout.dtype)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        slab = np.empty((high - low, *layout.shape[1:]), layout.dtype)
+        stride = slab[0].nbytes
+        self._read_into(fd, int(self.frames.offset[frame]) + low * stride, slab, frame)
+        if layout.spare_bits:
+            clear_spare_bits(slab, layout)
+        return _outer_keeping(slab, (rows - low, *inner[1:]))
+
+
+def _positions(key: Any, length: int) -> IntArray:
+    """Positions that an int, a slice or an array of ints selects."""
+    if isinstance(key, slice):
+        return np.arange(length)[key]
+    found = np.atleast_1d(np.asarray(key))
+    if found.dtype == bool:
+        return np.flatnonzero(found)
+    return np.where(found < 0, found + length, found).astype(np.int64)
+
+
+def _outer(array: IntArray, key: tuple[Any, ...]) -> IntArray:
+    """Outer indexing; ints drop their dim."""
+    if all(isinstance(k, (int, np.integer)) for k in key):
+        return array[key]
+    for axis in reversed(range(len(key))):
+        array = array[(slice(None),) * axis + (key[axis],)]
+    return array
+
+
+def _outer_keeping(array: Array, key: tuple[Any, ...]) -> Array:
+    """Outer indexing in which ints keep their dim, at length 1."""
+    for axis in reversed(range(len(key))):
+        part = key[axis]
+        if isinstance(part, (int, np.integer)):
+            part = [part]
+        array = array[(slice(None),) * axis + (part,)]
+    return array

@@ -1,0 +1,374 @@
+"""A FrameTable becomes Frames: for each frame its file, its byte span and its pixel layout."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.uid import UID, ExplicitVRBigEndian
+
+from xdicom.errors import CorruptFileError, FrameDecodeError, UnsupportedPixelLayoutError
+from xdicom.headers.table import FrameTable, check_unchanged
+from xdicom.headers.values import number
+
+IntArray = npt.NDArray[np.int64]
+
+_ITEM: Final = b"\xfe\xff\x00\xe0"
+_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
+_MAX_FRAGMENTS: Final = 10_000_000
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """How the bytes of a frame make up its pixels (PS3.3 C.7.6.3, PS3.5 section 8)."""
+
+    transfer_syntax: str
+    """Transfer syntax UID."""
+    keyword: str
+    """``PixelData``, ``FloatPixelData`` or ``DoubleFloatPixelData``."""
+    vr: str
+    """VR of the element: 8-bit values in big-endian OW are swapped in pairs."""
+    rows: int
+    """Rows."""
+    columns: int
+    """Columns."""
+    samples: int
+    """SamplesPerPixel."""
+    photometric: str
+    """PhotometricInterpretation."""
+    planar: int
+    """PlanarConfiguration: 1 where colour planes follow each other."""
+    bits_allocated: int
+    """BitsAllocated."""
+    bits_stored: int
+    """BitsStored."""
+    high_bit: int
+    """HighBit."""
+    signed: bool
+    """PixelRepresentation is 1."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the stored values, native byte order; packed bits unpack to uint8."""
+        if self.keyword != "PixelData":
+            return np.dtype("f4" if self.keyword == "FloatPixelData" else "f8")
+        size = max(self.bits_allocated // 8, 1)
+        return np.dtype(f"{'i' if self.signed else 'u'}{size}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns), and the samples where there are several."""
+        plane = (self.rows, self.columns)
+        return plane if self.samples == 1 else (*plane, self.samples)
+
+    @property
+    def encapsulated(self) -> bool:
+        """Whether frames are compressed, in items."""
+        uid = UID(self.transfer_syntax)
+        return not uid.is_transfer_syntax or uid.is_private or (
+            uid.is_compressed and not uid.is_deflated
+        )
+
+    @property
+    def deflated(self) -> bool:
+        """Whether the whole data set is deflated, so that spans count in the inflated one."""
+        uid = UID(self.transfer_syntax)
+        return uid.is_transfer_syntax and uid.is_deflated
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether values are big endian."""
+        return self.transfer_syntax == ExplicitVRBigEndian
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of a native frame."""
+        samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
+        bits = self.bits_allocated if self.keyword == "PixelData" else self.dtype.itemsize * 8
+        return self.rows * self.columns * samples * bits
+
+    @property
+    def plain(self) -> bool:
+        """Whether the bytes of a frame are its array, but for bits above BitsStored."""
+        return (
+            not (self.encapsulated or self.deflated or self.big_endian)
+            and (self.keyword != "PixelData" or self.bits_allocated >= 8)
+            and (self.samples == 1 or (self.planar == 0 and self.photometric == "RGB"))
+        )
+
+    @property
+    def spare_bits(self) -> bool:
+        """Whether bits above BitsStored must be cleared or sign-extended."""
+        return self.keyword == "PixelData" and self.bits_allocated > max(self.bits_stored, 1)
+
+    def check(self, file: str) -> None:
+        """Refuse what cannot be read right.
+
+        Raises
+        ------
+        UnsupportedPixelLayoutError
+            For allocations that fill no bytes, impossible bit counts, HighBit ≠ BitsStored − 1.
+        """
+        if self.keyword != "PixelData":
+            return
+        if self.bits_allocated not in (1, 8, 16, 32, 64):
+            raise UnsupportedPixelLayoutError(
+                "BitsAllocated is not supported",
+                file=file,
+                expected="1, 8, 16, 32 or 64",
+                found=self.bits_allocated,
+            )
+        if not 1 <= self.bits_stored <= self.bits_allocated:
+            raise UnsupportedPixelLayoutError(
+                "BitsStored does not fit BitsAllocated",
+                file=file,
+                expected=f"1 to {self.bits_allocated}",
+                found=self.bits_stored,
+            )
+        if self.high_bit != self.bits_stored - 1:
+            raise UnsupportedPixelLayoutError(
+                "HighBit is not BitsStored - 1: other bits would be read as pixels",
+                file=file,
+                expected=self.bits_stored - 1,
+                found=self.high_bit,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """All that a task needs to read frames; small when pickled."""
+
+    root: str
+    """Folder that the paths are relative to."""
+    paths: tuple[str, ...]
+    """Files."""
+    sizes: IntArray
+    """Bytes of each file when its header was read."""
+    mtimes: IntArray
+    """Nanoseconds since the epoch."""
+    file: IntArray
+    """File of each frame, shape (frames,)."""
+    number: IntArray
+    """Frame number from 1."""
+    offset: IntArray
+    """First byte of each frame (for packed bits: the byte that holds its first bit)."""
+    length: IntArray
+    """Bytes of each frame; −1 for all up to the end of the file."""
+    bare: npt.NDArray[np.bool_]
+    """Whether a frame's span is its items alone, without the offset table before them."""
+    layout: IntArray
+    """Index of each frame's layout."""
+    layouts: tuple[PixelLayout, ...]
+    """The layouts that occur."""
+    _absolute: list[str] = field(default_factory=list, repr=False)
+
+    def path(self, frame: int) -> str:
+        """Absolute path of a frame's file."""
+        if not self._absolute:
+            self._absolute.extend(os.path.join(self.root, p) for p in self.paths)
+        return self._absolute[self.file[frame]]
+
+    def open(self, frame: int) -> int:
+        """Descriptor of a frame's file, after checking that it has not changed."""
+        path = self.path(frame)
+        fd = os.open(path, os.O_RDONLY)
+        file = self.file[frame]
+        stat = os.fstat(fd)
+        if stat.st_size != self.sizes[file] or stat.st_mtime_ns != self.mtimes[file]:
+            os.close(fd)
+            check_unchanged(path, int(self.sizes[file]), int(self.mtimes[file]), stat)
+        return fd
+
+
+def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
+    """Layout of each row, and the distinct layouts.
+
+    Raises
+    ------
+    UnsupportedPixelLayoutError
+        By `PixelLayout.check`.
+    """
+    keywords = (
+        "xdicom_transfer_syntax", "xdicom_pixel_element", "xdicom_pixel_vr", "Rows", "Columns",
+        "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated",
+        "BitsStored", "HighBit", "PixelRepresentation",
+    )  # fmt: skip
+    columns = [table.column(k) for k in keywords]
+    codes = np.stack([c.codes for c in columns])
+    distinct, inverse = np.unique(codes, axis=1, return_inverse=True)
+    inverse = inverse.ravel()
+    layouts = []
+    for place, tuple_ in enumerate(distinct.T):
+        texts = ["" if code < 0 else c.texts[code] for c, code in zip(columns, tuple_, strict=True)]
+        syntax, keyword, vr = texts[:3]
+        photometric = texts[6]
+        whole = [_integer(t, 0) for t in texts]
+        bits = whole[8] or {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword, 0)
+        stored = whole[9] or bits
+        layout = PixelLayout(
+            transfer_syntax=syntax,
+            keyword=keyword,
+            vr=vr,
+            rows=whole[3],
+            columns=whole[4],
+            samples=whole[5] or 1,
+            photometric=photometric or "MONOCHROME2",
+            planar=whole[7],
+            bits_allocated=bits,
+            bits_stored=stored,
+            high_bit=_integer(texts[10], stored - 1),
+            signed=whole[11] == 1,
+        )
+        layout.check(table.path(int(np.flatnonzero(inverse == place)[0])))
+        layouts.append(layout)
+    return inverse.astype(np.int64), tuple(layouts)
+
+
+def _integer(text: str, default: int) -> int:
+    value = number(text.split("\\")[0])
+    return default if np.isnan(value) else int(value)
+
+
+def frames_of(table: FrameTable) -> Frames:
+    """Find the byte span of each frame of a table (PS3.5 section 8 and A.4).
+
+    Native frames lie one after the other; encapsulated ones are found by the basic offset table
+    where it points at items, else by walking the fragments.
+
+    Raises
+    ------
+    CorruptFileError
+        If there are fewer fragments than frames.
+    FrameDecodeError
+        If fragments cannot be told apart by frame.
+    """
+    layout, layouts = layouts_of(table)
+    bits = np.array([x.frame_bits for x in layouts], np.int64)[layout]
+    boxed = np.array([x.encapsulated for x in layouts])[layout]
+    place = table.frame_number - 1
+    first_bit = place * bits
+    offset = table.pixel_offset + first_bit // 8
+    length = -(-(first_bit + bits) // 8) - first_bit // 8
+    bare = np.zeros(len(table), bool)
+    for file in np.unique(table.file[boxed]):
+        rows = np.flatnonzero(table.file == file)
+        start, size = int(table.pixel_offset[rows[0]]), int(table.pixel_length[rows[0]])
+        total = _declared(table, int(rows[0]))
+        if total == 1:
+            offset[rows], length[rows] = start, size
+            continue
+        spans = _fragment_spans(table.path(int(rows[0])), start, size, total)
+        for row in rows:
+            offset[row], length[row] = spans[int(place[row])]
+        bare[rows] = True
+    return Frames(
+        table.root,
+        table.files.paths,
+        table.files.sizes,
+        table.files.mtimes,
+        table.file,
+        table.frame_number,
+        offset,
+        length,
+        bare,
+        layout,
+        layouts,
+    )
+
+
+def _declared(table: FrameTable, row: int) -> int:
+    return max(_integer(table.strings("NumberOfFrames")[row] or "1", 1), 1)
+
+
+def _fragment_spans(path: str, start: int, length: int, frames: int) -> list[tuple[int, int]]:
+    """First byte and length of the items of each frame of an encapsulated pixel element."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        end = size if length < 0 else min(start + length, size)
+        items: list[tuple[int, int]] = []
+        position = start
+        while position + 8 <= end and len(items) <= _MAX_FRAGMENTS:
+            file.seek(position)
+            head = file.read(8)
+            if head[:4] == _SEQUENCE_END:
+                break
+            if head[:4] != _ITEM:
+                raise CorruptFileError(
+                    "encapsulated pixel data hold something else than items",
+                    file=path,
+                    expected="(FFFE,E000)",
+                    found=head[:4].hex(),
+                )
+            (count,) = struct.unpack_from("<L", head, 4)
+            if position + 8 + count > size:
+                raise CorruptFileError(
+                    "the last fragment is cut off",
+                    file=path,
+                    expected=f"{count} bytes",
+                    found=f"{size - position - 8}",
+                )
+            items.append((position, 8 + count))
+            position += 8 + count
+        if not items:
+            raise CorruptFileError("encapsulated pixel data without a single item", file=path)
+        file.seek(items[0][0] + 8)
+        table = file.read(items[0][1] - 8)
+    fragments = items[1:]
+    starts = {at: i for i, (at, _) in enumerate(fragments)}
+    if len(table) == 4 * frames and fragments:
+        base = items[0][0] + items[0][1]
+        found = [starts.get(base + o) for (o,) in struct.iter_unpack("<L", table)]
+        firsts = [i for i in found if i is not None]
+        if len(firsts) == frames and firsts[0] == 0 and firsts == sorted(set(firsts)):
+            bounds = [*firsts, len(fragments)]
+            return [
+                (fragments[a][0], fragments[b - 1][0] + fragments[b - 1][1] - fragments[a][0])
+                for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+            ]
+    if len(fragments) == frames:
+        return fragments
+    if len(fragments) < frames:
+        raise CorruptFileError(
+            "there are fewer fragments than frames",
+            file=path,
+            expected=f"at least {frames}",
+            found=f"{len(fragments)}",
+        )
+    raise FrameDecodeError(
+        "the fragments cannot be told apart by frame: no usable offset table",
+        file=path,
+        expected=f"{frames} frames",
+        found=f"{len(fragments)} fragments",
+    )
+
+
+def fragments(data: bytes, file: str, frame: int) -> list[tuple[int, int]]:
+    """Start and end of the contents of each item in a frame's bytes, checked.
+
+    Raises
+    ------
+    CorruptFileError
+        If an item is cut off or no item at all.
+    """
+    position = 0
+    found: list[tuple[int, int]] = []
+    while position + 8 <= len(data):
+        tag = data[position : position + 4]
+        if tag == _SEQUENCE_END:
+            break
+        (count,) = struct.unpack_from("<L", data, position + 4)
+        if tag != _ITEM or position + 8 + count > len(data):
+            raise CorruptFileError(
+                "the frame's fragments are cut off or no items",
+                file=file,
+                frame=frame,
+                expected=f"{count} bytes" if tag == _ITEM else "(FFFE,E000)",
+                found=f"{len(data) - position - 8} bytes" if tag == _ITEM else tag.hex(),
+            )
+        found.append((position + 8, position + 8 + count))
+        position += 8 + count
+    return found

@@ -1,0 +1,1 @@
+"""From an array back to its frames: filters, attribute values, headers, positions."""

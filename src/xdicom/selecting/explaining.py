@@ -1,0 +1,115 @@
+"""How the dims of an array were found, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from xdicom.errors import HeadersUnavailableError
+from xdicom.selecting.provenance import locate, pixels_of
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` says: a table of dims, what was refused and why, and problems."""
+
+    title: str
+    """The series and its shape."""
+    dims: tuple[tuple[str, str, str, str, str], ...]
+    """Of each dim: name, length, family, attributes, method."""
+    rejected: tuple[tuple[str, str], ...]
+    """Attributes that vary but make no dim, and where they went."""
+    notes: tuple[str, ...]
+    """Geometry, rank axes, remedies that were applied."""
+    problems: tuple[str, ...]
+    """Problems of the files."""
+
+    def __str__(self) -> str:
+        head = ("dim", "length", "family", "attributes", "found by")
+        widths = [max(len(row[i]) for row in (head, *self.dims)) for i in range(5)]
+        lines = [self.title, ""]
+        for row in (head, *self.dims):
+            cells = zip(row, widths, strict=True)
+            lines.append("  " + "  ".join(c.ljust(w) for c, w in cells).rstrip())
+        for name, rows in (
+            ("also vary", [f"{a}: {why}" for a, why in self.rejected]),
+            ("notes", list(self.notes)),
+            ("problems", list(self.problems)),
+        ):
+            if rows:
+                lines += ["", f"{name}:", *(f"  {r}" for r in rows)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def row(cells: tuple[str, ...], tag: str = "td") -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        parts = [f"<p><b>{html.escape(self.title)}</b></p><table>"]
+        parts.append(row(("dim", "length", "family", "attributes", "found by"), "th"))
+        parts += [row(d) for d in self.dims]
+        parts.append("</table>")
+        for name, rows in (
+            ("also vary", [f"{a}: {why}" for a, why in self.rejected]),
+            ("notes", self.notes),
+            ("problems", self.problems),
+        ):
+            if rows:
+                listed = "".join(f"<li>{html.escape(r)}</li>" for r in rows)
+                parts.append(f"<p>{name}</p><ul>{listed}</ul>")
+        return "".join(parts)
+
+
+_METHODS = {
+    "value": "value",
+    "value+repeat": "value, and order of repeats",
+    "rank": "rank within each slice",
+    "index": "dimension index",
+    "position": "position along the normal",
+}
+
+
+def explain(obj: xr.DataArray | xr.Dataset) -> Explanation:
+    """How the dims of an array were found: family, attribute, method, and what was refused.
+
+    Returns
+    -------
+    Explanation
+        Prints as text, shows as a table in notebooks.
+    """
+    array = pixels_of(obj)
+    found: dict[str, Any] = json.loads(array.attrs.get("dicom_dims", '{"dims": []}'))
+    name = array.attrs.get("SeriesDescription") or array.attrs.get("Modality") or "array"
+    sizes = ", ".join(f"{d} {n}" for d, n in array.sizes.items())
+    dims = tuple(
+        (
+            d["dim"],
+            str(array.sizes.get(d["dim"], "gone")),
+            d["family"],
+            ", ".join(d["attributes"]) or "none",
+            _METHODS.get(d["method"], d["method"]),
+        )
+        for d in found["dims"]
+    )
+    notes = list(found.get("notes", []))
+    space = array.coords.get("patient_space")
+    if space is not None:
+        kind = space.attrs["geometry"]
+        notes.append(f"geometry: {kind}" + (", slices not evenly spaced" if "regular" in space.attrs
+                                            else ""))  # fmt: skip
+    if "dicom_split" in obj.attrs:
+        notes.append(f"one of several arrays of its series: {obj.attrs['dicom_split']}")
+    notes.append('other dims: open with dims=("…", "…"), or dims="flat" for a list of frames')
+    try:
+        listed = [f"{p.kind}: {p.file}: {p.message}" for p in locate(obj).table.problems[:20]]
+    except HeadersUnavailableError as error:
+        listed = [str(error)]
+    rejected = {r["attribute"]: r["reason"] for r in found.get("rejected", [])}
+    return Explanation(
+        f"{name} ({sizes})", dims, tuple(rejected.items()), tuple(notes), tuple(listed)
+    )

@@ -1,0 +1,169 @@
+"""Coordinates of an array become its affine, spacing and orientation in the patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xdicom.errors import GeometryError
+
+Floats = npt.NDArray[np.float64]
+
+_STEP_TOLERANCE = 0.01
+_ROUNDING = 2e-5
+"""mm: what rounding coordinates to 1e-5 mm leaves of equal steps."""
+
+
+def _space(obj: xr.DataArray | xr.Dataset) -> dict[str, Any]:
+    found = obj.coords.get("patient_space")
+    if found is None:
+        raise GeometryError(
+            "the array has no coordinate patient_space, so its place in the patient is unknown",
+            remedy="Use an array opened by xdicom",
+        )
+    return dict(found.attrs)
+
+
+def orientation(obj: xr.DataArray | xr.Dataset) -> Floats:
+    """Direction cosines in patient L, P, S (PS3.3 C.7.6.2.1.1).
+
+    Returns
+    -------
+    numpy.ndarray, shape (2, 3)
+        First along a row (growing x), then along a column (growing y); the directions of the
+        coordinates, whichever way the array is flipped.
+
+    Raises
+    ------
+    GeometryError
+        If the orientation is unknown or differs from frame to frame.
+    """
+    space = _space(obj)
+    cosines = space.get("ImageOrientationPatient")
+    if cosines is None or space["geometry"] not in ("rectilinear", "sheared"):
+        raise GeometryError(
+            "the array has no single orientation",
+            expected="geometry rectilinear or sheared",
+            found=space["geometry"],
+            remedy="ImageOrientationPatient is missing, or differs from frame to frame",
+        )
+    return np.array(cosines, dtype=np.float64).reshape(2, 3)
+
+
+def _step(obj: xr.DataArray | xr.Dataset, dim: str, assumed: float | None) -> float:
+    if dim not in obj.coords:
+        raise GeometryError(f"the array has no coordinate {dim}")
+    coordinate = obj.coords[dim]
+    if coordinate.attrs.get("units") != "mm":
+        raise GeometryError(
+            f"the spacing along {dim} is unknown", found=f"units {coordinate.attrs.get('units')!r}"
+        )
+    values = np.atleast_1d(np.asarray(coordinate.values, dtype=np.float64))
+    if len(values) < 2:
+        if assumed is None:
+            raise GeometryError(
+                f"one position along {dim} tells no spacing",
+                remedy="Take the affine before selecting a single one",
+            )
+        return assumed
+    steps = np.diff(values)
+    mean = float((values[-1] - values[0]) / (len(values) - 1))
+    off = np.abs(steps - mean).max()
+    if off > max(_STEP_TOLERANCE * abs(mean), _ROUNDING) or mean == 0:
+        raise GeometryError(
+            f"positions along {dim} are not evenly spaced",
+            expected=f"steps of {mean:g} mm",
+            found=f"steps from {steps.min():g} to {steps.max():g} mm",
+            remedy="No affine describes them; use the coordinate itself",
+        )
+    return mean
+
+
+def _steps(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
+    space = _space(obj)
+    plane = _plane_spacing(obj)
+    dz = _step(obj, "z", space.get("z_step_assumed", None))
+    return dz, *plane
+
+
+def _plane_spacing(obj: xr.DataArray | xr.Dataset) -> tuple[float, float]:
+    return _step(obj, "y", None), _step(obj, "x", None)
+
+
+def spacing(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
+    """Distance between neighbouring voxels along z, y and x in mm.
+
+    Returns
+    -------
+    tuple of float
+        Positive; in the order z, y, x. A single slice counts by SpacingBetweenSlices, else by
+        SliceThickness.
+
+    Raises
+    ------
+    GeometryError
+        If positions are unknown or not evenly spaced.
+    """
+    dz, dy, dx = _steps(obj)
+    return abs(dz), abs(dy), abs(dx)
+
+
+def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
+    """Index to patient: ``affine @ [k, i, j, 1]`` is the place of voxel (z, y, x) in mm, L P S.
+
+    Computed from the coordinates, so it is right after crops, strides and flips.
+
+    Returns
+    -------
+    numpy.ndarray, shape (4, 4)
+        Columns for z, y, x and the first voxel's centre.
+
+    Raises
+    ------
+    GeometryError
+        If positions are unknown, slices are not evenly spaced, or a shear is not linear.
+    """
+    row, column = orientation(obj)
+    normal = np.cross(row, column)
+    dz, dy, dx = _steps(obj)
+    x0, y0, z0 = (float(np.atleast_1d(obj.coords[d].values)[0]) for d in ("x", "y", "z"))
+    found = np.eye(4)
+    found[:3, 1] = dy * column
+    found[:3, 2] = dx * row
+    if _space(obj)["geometry"] == "sheared":
+        origins = _plane_origins(obj)
+        step = (origins[-1] - origins[0]) / max(len(origins) - 1, 1)
+        predicted = origins[0] + np.arange(len(origins))[:, None] * step
+        off = float(np.abs(origins - predicted).max())
+        if len(origins) < 2 or off > max(_STEP_TOLERANCE * abs(dz), _ROUNDING):
+            raise GeometryError(
+                "the slices do not drift evenly", expected="a linear shear", found=f"off by {off:g} mm"
+            )
+        found[:3, 0] = step
+        found[:3, 3] = origins[0] + x0 * row + y0 * column
+        return found
+    found[:3, 0] = dz * normal
+    found[:3, 3] = x0 * row + y0 * column + z0 * normal
+    return found
+
+
+def _plane_origins(obj: xr.DataArray | xr.Dataset) -> Floats:
+    positions = obj.coords.get("ImagePositionPatient")
+    if positions is None or positions.dims != ("z", "lps"):
+        raise GeometryError("the sheared stack has lost ImagePositionPatient(z, lps)")
+    return np.asarray(positions.values, dtype=np.float64)
+
+
+def affine_nifti(obj: xr.DataArray | xr.Dataset) -> Floats:
+    """The affine of NIfTI: index (x, y, z) to millimetres R A S.
+
+    Returns
+    -------
+    numpy.ndarray, shape (4, 4)
+    """
+    own = affine(obj)
+    swapped = own[:, [2, 1, 0, 3]]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ swapped

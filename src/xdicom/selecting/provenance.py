@@ -1,0 +1,165 @@
+"""An xarray object becomes the table and rows of the frames that it stands on."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xdicom.errors import HeadersUnavailableError, XDicomError
+from xdicom.headers.scan import ScanOptions, scan_table
+from xdicom.headers.table import REGISTRY, FrameTable
+from xdicom.opening.arrays import VARIABLE, series_table
+from xdicom.sources.local import Where
+
+Source: TypeAlias = Where | FrameTable | xr.DataArray | xr.Dataset
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """The frames behind an array."""
+
+    table: FrameTable
+    """Table that holds them."""
+    rows: IntArray
+    """Row of each cell, −1 where no frame stands; shape of ``dims``."""
+    dims: tuple[str, ...]
+    """Dims of the array that the frames vary over."""
+    exact: bool = True
+    """Whether each cell is one frame; False for all frames that may have contributed."""
+
+    @property
+    def frames(self) -> IntArray:
+        """Distinct rows, without the holes."""
+        return np.unique(self.rows[self.rows >= 0])
+
+
+def pixels_of(obj: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    """The DataArray of an xarray object: itself, or the variable ``pixels`` of a Dataset.
+
+    Raises
+    ------
+    TypeError
+        If a Dataset has no such variable.
+    """
+    if isinstance(obj, xr.DataArray):
+        return obj
+    if VARIABLE in obj.data_vars:
+        return obj[VARIABLE]
+    found = obj.attrs.get("dicom_error")
+    raise TypeError(
+        "this Dataset has no variable 'pixels'" + (f": {found}" if found else "")
+    )
+
+
+def tables_of(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> list[FrameTable]:
+    """The tables that ``attrs["dicom_source"]`` names, from the cache or read again.
+
+    Raises
+    ------
+    HeadersUnavailableError
+        If there is no such attribute, the files are gone, or they have changed.
+    """
+    if source is not None:
+        return [_given(source)]
+    attrs = obj.attrs
+    if "dicom_source" not in attrs and isinstance(obj, xr.Dataset) and VARIABLE in obj:
+        attrs = obj[VARIABLE].attrs
+    text = attrs.get("dicom_source")
+    if text is None:
+        raise HeadersUnavailableError(
+            "the array does not say where its headers are (attrs['dicom_source'] is gone)",
+            remedy="Pass source= with the folder, or with the array that it was made from",
+        )
+    try:
+        return [_table(entry) for entry in json.loads(text)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise HeadersUnavailableError(
+            f"attrs['dicom_source'] cannot be read: {error}", remedy="Pass source="
+        ) from error
+
+
+def locate(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> Provenance:
+    """Find the frames of an array by its coordinate ``frame_id``.
+
+    Parameters
+    ----------
+    obj : DataArray or Dataset
+        Opened by xdicom, or made from such.
+    source : path, FrameTable or array, optional
+        Where the headers are; by default ``attrs["dicom_source"]`` says it.
+
+    Returns
+    -------
+    Provenance
+        All frames of the source, not exact, where ``frame_id`` was dropped (by a mean, say).
+
+    Raises
+    ------
+    HeadersUnavailableError
+        If neither leads to the headers.
+    """
+    array = obj if isinstance(obj, xr.DataArray) or VARIABLE not in obj else obj[VARIABLE]
+    tables = tables_of(array, source)
+    coordinate = obj.coords.get("frame_id")
+    if coordinate is None:
+        table = tables[0]
+        return Provenance(table, np.arange(len(table)), (), exact=False)
+    ids = np.asarray(coordinate.values)
+    valid = np.isfinite(ids) & (ids >= 0) if ids.dtype.kind == "f" else ids >= 0
+    best: Provenance | None = None
+    for table in tables:
+        rows = table.rows_of(ids)
+        found = Provenance(table, rows, tuple(str(d) for d in coordinate.dims))
+        if (rows[valid] >= 0).all():
+            return found
+        if best is None or (rows >= 0).sum() > (best.rows >= 0).sum():
+            best = found
+    missing = 0 if best is None else int((best.rows[valid] < 0).sum())
+    raise HeadersUnavailableError(
+        f"{missing} of {int(valid.sum())} frames of the array stand in none of its sources",
+        remedy="Pass source= with the folder that holds them all",
+    )
+
+
+def _given(source: Source) -> FrameTable:
+    if isinstance(source, FrameTable):
+        return source
+    if isinstance(source, (xr.DataArray, xr.Dataset)):
+        return tables_of(source)[0]
+    return scan_table(source, ScanOptions(errors="ignore"))
+
+
+def _table(entry: dict[str, Any]) -> FrameTable:
+    """The table of one entry of ``dicom_source``, its digest checked."""
+    digest = entry["table"]
+    found = REGISTRY.find(digest)
+    if found is not None:
+        return found
+    root = entry["root"]
+    remedy = "Pass source= with the folder where the files are now"
+    where: Where = root
+    if entry.get("files"):
+        where = [os.path.join(root, f) for f in entry["files"]]
+    try:
+        table = series_table(scan_table(where, ScanOptions(errors="ignore")), entry["series"])
+    except (XDicomError, OSError) as error:
+        raise HeadersUnavailableError(
+            f"the headers cannot be read again: {error}", file=root, remedy=remedy
+        ) from error
+    if table.digest != digest:
+        raise HeadersUnavailableError(
+            "the files of this array have changed, or it was opened from a part of this folder",
+            file=root,
+            expected=f"digest {digest}",
+            found=f"digest {table.digest}",
+            remedy=remedy,
+        )
+    REGISTRY.remember(table)
+    return table

@@ -1,0 +1,382 @@
+"""Rows of a table are split into the arrays that they are, each with its grid or its error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from xdicom.errors import (
+    DuplicateInstanceError,
+    IncompleteConcatenationError,
+    NotHypercubeError,
+    XDicomError,
+)
+from xdicom.headers.scan import CONFLICT
+from xdicom.headers.table import Column, FrameTable
+from xdicom.series.axes import Inference, Split, varying_attributes
+from xdicom.series.candidates import Candidates, acquisition_seconds, cluster, combine
+from xdicom.series.geometry import (
+    Geometry,
+    check_texts,
+    geometry_of,
+    orientations,
+    planes_of,
+    slice_codes,
+    weak_positions,
+    POSITION_TOLERANCE,
+)
+from xdicom.series.grid import Axis, Grid
+from xdicom.series.ragged import flat_grid, forced_grid, resolve
+
+Codes = npt.NDArray[np.int64]
+
+MOST_SPLITS: Final = 3
+_FLAVOURS: Final = frozenset(("LOCALIZER", "OVERVIEW", "LABEL", "THUMBNAIL"))
+_COLOUR: Final = {"MONOCHROME1": "mono", "MONOCHROME2": "mono", "PALETTE COLOR": "palette"}
+# objects whose instances are never frames of one array (SPEC §1.2)
+_ALONE: Final = frozenset(
+    (
+        "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+        "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+        "1.2.840.10008.5.1.4.1.1.30",  # Parametric Map
+        "1.2.840.10008.5.1.4.1.1.77.1.6",  # VL Whole Slide Microscopy
+        "1.2.840.10008.5.1.4.1.1.20",  # Nuclear Medicine
+    )
+)
+_HARD: Final = (
+    "SOPClassUID",
+    "FrameOfReferenceUID",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+)
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """What the caller says of the dims."""
+
+    dims: tuple[str, ...] | None = None
+    """Names of the frame dims; ``("flat",)`` for a list of frames; None: found."""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """By name: columns of the attributes that are dims, of the whole table."""
+    ragged: str = "raise"
+    """Remedy for frames that are no hypercube."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """One array to be: its frames, its grid and geometry, or the error that there is instead."""
+
+    rows: Codes
+    """Rows of the table that it was split from, shape (frames,)."""
+    table: FrameTable
+    """Those rows; the grid counts in them."""
+    grid: Grid | None
+    """The grid; None where there is an error or there are no pixels."""
+    geometry: Geometry
+    """Where the voxels lie."""
+    reasons: tuple[str, ...] = ()
+    """What sets it apart from the other arrays of its series."""
+    error: XDicomError | None = None
+    """Why it is no array."""
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether its frames have pixels."""
+        return bool((self.table.frame_number > 0).all())
+
+
+def series_codes(
+    table: FrameTable, group_by: Sequence[str] | Callable[[Any], Any] | None = None
+) -> Codes:
+    """Series of each row: SeriesInstanceUID, or what the caller groups by.
+
+    Rows without SeriesInstanceUID are grouped by StudyInstanceUID and SeriesNumber.
+    """
+    if callable(group_by):
+        keys = ["Modality", "StudyInstanceUID", "SeriesInstanceUID", *table.columns]
+        texts = {k: table.strings(k) for k in dict.fromkeys(keys)}
+        names = [str(group_by({k: str(v[i]) for k, v in texts.items()})) for i in range(len(table))]
+        return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+    if group_by is not None:
+        parts = [table.column(k).codes.astype(np.int64) + 1 for k in group_by]
+        return combine(parts, len(table))
+    uid = table.column("SeriesInstanceUID").codes.astype(np.int64)
+    missing = uid < 0
+    if not missing.any():
+        return np.unique(uid, return_inverse=True)[1].astype(np.int64)
+    other = combine(
+        [table.column(k).codes.astype(np.int64) + 1 for k in ("StudyInstanceUID", "SeriesNumber")],
+        len(table),
+    )
+    return combine([uid + 1, np.where(missing, other, 0)], len(table))
+
+
+def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[Stack]:
+    """Split the rows of one series into stacks and find the grid of each (SPEC §1.1).
+
+    Parameters
+    ----------
+    table : FrameTable
+        All that was scanned.
+    rows : array of int, shape (frames,)
+        The rows of one series.
+    options : GridOptions
+        What the caller says of the dims.
+
+    Returns
+    -------
+    list of Stack
+        In the order of first acquisition, UID and key; header values only, never file names.
+    """
+    whole = table.take(rows)
+    keys = _hard_keys(whole)
+    joined = combine([codes for _, codes, _ in keys], len(whole))
+    stacks: list[Stack] = []
+    for group in range(int(joined.max(initial=-1)) + 1):
+        chosen = np.flatnonzero(joined == group)
+        reasons = tuple(
+            f"{name}={label(int(chosen[0]))}"
+            for name, codes, label in keys
+            if (codes != codes[0]).any() and label(int(chosen[0]))
+        )
+        stacks.extend(_geometric(whole, chosen, reasons, options))
+    stacks.sort(key=_order)
+    return [Stack(rows[s.rows], s.table, s.grid, s.geometry, s.reasons, s.error) for s in stacks]
+
+
+_Key = tuple[str, Codes, Callable[[int], str]]
+
+
+def _hard_keys(table: FrameTable) -> list[_Key]:
+    """Name, code of each row and label of a row, for every key that always splits."""
+    keys: list[_Key] = []
+
+    def text_key(name: str, values: npt.NDArray[np.str_]) -> None:
+        codes = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        keys.append((name, codes, lambda row: str(values[row])))
+
+    text_key("pixels", np.where(table.frame_number > 0, "yes", "no"))
+    for keyword in _HARD:
+        text_key(keyword, table.strings(keyword))
+    colour = table.column("PhotometricInterpretation")
+    classes = np.array([*(_COLOUR.get(t, "colour") for t in colour.texts), ""])
+    text_key("colour", classes[colour.codes])
+    bits = table.strings("BitsAllocated")
+    element = table.strings("xdicom_pixel_element")
+    text_key("pixel kind", np.where(bits == "1", "bit", element))
+    spacing = table.numbers("PixelSpacing", 2).reshape(-1, 2)
+    widths = [_cluster_relative(spacing[:, i]) for i in (0, 1)]
+    spacing_text = table.strings("PixelSpacing")
+    keys.append(
+        ("PixelSpacing", combine(widths, len(table)), lambda row: str(spacing_text[row]))
+    )
+    alone = np.isin(table.strings("SOPClassUID"), list(_ALONE))
+    alone |= table.strings("xdicom_cine") != ""
+    alone &= table.strings("ConcatenationUID") == ""
+    alone |= table.strings(CONFLICT) != ""
+    text_key("SOPInstanceUID", np.where(alone, table.strings("SOPInstanceUID"), ""))
+    flavour = table.column("ImageType")
+    third = [(t.split("\\") + ["", "", ""])[2] for t in flavour.texts]
+    named = np.array([*(t if t in _FLAVOURS else "" for t in third), ""])
+    text_key("ImageType", named[flavour.codes])
+    placed = (table.column("ImagePositionPatient").codes >= 0) & (
+        table.column("ImageOrientationPatient").codes >= 0
+    )
+    text_key("position", np.where(placed, "known", "unknown"))
+    return keys
+
+
+def _cluster_relative(values: npt.NDArray[np.float64]) -> Codes:
+    """Codes of spacings within 0.1 % of the first of their cluster."""
+    if np.isnan(values).all():
+        return np.zeros(len(values), np.int64)
+    return cluster(np.log(np.maximum(values, 1e-9)), 1e-3)
+
+
+def _geometric(
+    table: FrameTable, rows: Codes, reasons: tuple[str, ...], options: GridOptions
+) -> list[Stack]:
+    """Split rows of one hard key by orientation and in-plane origin, and infer each."""
+    part = table.take(rows)
+    if not (part.frame_number > 0).all():
+        return [Stack(rows, part, None, Geometry("none"), reasons)]
+    if (part.column(CONFLICT).codes >= 0).any():
+        names = ", ".join(part.files.paths)
+        error = DuplicateInstanceError(
+            "one SOPInstanceUID stands on different contents",
+            file=names,
+            found=part.strings("SOPInstanceUID")[0],
+            remedy="Open one of the files by its path, or give them different UIDs",
+        )
+        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+    try:
+        check_texts(part)
+        _check_concatenations(part, options.ragged)
+    except XDicomError as error:
+        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+    groups = orientations(part)
+    count = int(groups.max(initial=-1)) + 1
+    if count >= 4 and np.bincount(groups).max() == 1:
+        return [Stack(rows, part, flat_grid(part), Geometry("per_frame"), reasons)]
+    stacks = []
+    for group in range(max(count, 1)):
+        chosen = np.flatnonzero(groups == group) if count else np.arange(len(part))
+        named = reasons
+        if count > 1:
+            named = (*reasons, f"orientation={part.strings('ImageOrientationPatient')[chosen[0]]}")
+        for members, origin in _origins(part.take(chosen)):
+            inner = rows[chosen[members]]
+            why = named if origin is None else (*named, f"in-plane origin={origin}")
+            stacks.extend(_infer(table, inner, why, options, 0))
+    return stacks
+
+
+def _check_concatenations(table: FrameTable, ragged: str) -> None:
+    uids = table.strings("ConcatenationUID")
+    if ragged == "fill" or not (uids != "").any():
+        return
+    part, total = table.numbers("InConcatenationNumber"), table.numbers("InConcatenationTotalNumber")
+    for uid in np.unique(uids[uids != ""]):
+        own = uids == uid
+        have = {int(p) for p in part[own] if p == p}
+        wanted = {int(t) for t in total[own] if t == t}
+        missing = sorted(set(range(1, max(wanted | have, default=0) + 1)) - have)
+        if missing:
+            raise IncompleteConcatenationError(
+                "a part of the concatenation is missing",
+                file=table.path(int(np.flatnonzero(own)[0])),
+                expected=f"parts 1 to {max(wanted | have)}",
+                found=", ".join(map(str, sorted(have))),
+                remedy='Find the missing file, or use ragged="fill"',
+            )
+
+
+def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
+    """Split frames of one slice whose in-plane origins differ; usually there is nothing to split."""
+    everything = np.arange(len(table))
+    planes = planes_of(table)
+    if planes is None:
+        return [(everything, None)]
+    codes, _ = slice_codes(planes.along(planes.normal))
+    x, y = planes.along(planes.row), planes.along(planes.column)
+    spread = np.zeros(int(codes.max()) + 1)
+    for values in (x, y):
+        low = np.full(len(spread), np.inf)
+        high = np.full(len(spread), -np.inf)
+        np.minimum.at(low, codes, values)
+        np.maximum.at(high, codes, values)
+        spread = np.maximum(spread, high - low)
+    if spread.max() <= POSITION_TOLERANCE:
+        return [(everything, None)]
+    origin = combine([cluster(v, POSITION_TOLERANCE) for v in (x, y)], len(table))
+    parts = []
+    for i in range(int(origin.max()) + 1):
+        members = np.flatnonzero(origin == i)
+        parts.append((members, f"{x[members[0]]:g}, {y[members[0]]:g}"))
+    return parts
+
+
+def _infer(
+    table: FrameTable, rows: Codes, reasons: tuple[str, ...], options: GridOptions, depth: int
+) -> list[Stack]:
+    part = table.take(rows)
+    candidates = Candidates(part)
+    z, codes, positions, weak = _slice_axis(part)
+    try:
+        geometry = geometry_of(part, codes, positions)
+        if weak:
+            geometry = Geometry("none", spacing=geometry.spacing,
+                                spacing_kind=geometry.spacing_kind, z=positions)  # fmt: skip
+        if options.dims == ("flat",):
+            return [Stack(rows, part, flat_grid(part), geometry, reasons)]
+        if options.dims is not None:
+            columns = [(d, _restricted(options.columns.get(d), rows, table)) for d in options.dims]
+            grid = forced_grid(part, candidates, z, columns, options.ragged)
+        else:
+            grid = _inferred(part, candidates, z, options.ragged)
+        grid = replace(grid, slices=codes)
+        return [Stack(rows, part, grid, geometry, reasons)]
+    except Split as split:
+        parts = []
+        if depth < MOST_SPLITS:
+            for code in range(int(split.codes.max()) + 1):
+                members = np.flatnonzero(split.codes == code)
+                label = split.labels[code] if split.labels else str(code)
+                why = (*reasons, f"{split.attribute}={label}")
+                parts.extend(_infer(table, rows[members], why, options, depth + 1))
+        if parts and not any(p.error for p in parts):
+            return parts
+        failed = next((p.error for p in parts if p.error), None)
+        try:
+            grid = resolve(
+                failed if isinstance(failed, NotHypercubeError) else _too_deep(part, split),
+                part, candidates, z, options.ragged,
+            )  # fmt: skip
+            return [Stack(rows, part, grid, geometry, reasons)]
+        except XDicomError as error:
+            return [Stack(rows, part, None, geometry, reasons, error)]
+    except XDicomError as error:
+        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+
+
+def _restricted(column: Column | None, rows: Codes, table: FrameTable) -> Column | None:
+    del table
+    return None if column is None else column.take(rows)
+
+
+def _too_deep(table: FrameTable, split: Split) -> NotHypercubeError:
+    return NotHypercubeError(
+        f"the {len(table)} frames differ in too many attributes, {split.attribute} among them",
+        remedy='Name the dims with dims=(…), or use ragged="flat"',
+    )
+
+
+def _inferred(part: FrameTable, candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
+    try:
+        return Inference(part, candidates, z).run()
+    except NotHypercubeError as error:
+        if z is None and not candidates_differ(candidates):
+            # frames without position that nothing tells apart are a list, not a faulty grid
+            return flat_grid(part)
+        return resolve(error, part, candidates, z, ragged)
+
+
+def candidates_differ(candidates: Candidates) -> bool:
+    """Whether any attribute of the families varies between the frames."""
+    return bool(varying_attributes(candidates))
+
+
+def _slice_axis(
+    table: FrameTable,
+) -> tuple[Axis | None, Codes | None, npt.NDArray[np.float64] | None, bool]:
+    """The z axis, slice of each frame, position of each slice, and whether it is a weak one."""
+    planes = planes_of(table)
+    if planes is not None:
+        codes, positions = slice_codes(planes.along(planes.normal))
+        axis = Axis("z", "position", ("ImagePositionPatient",), "position", codes, len(positions),
+                    positions)  # fmt: skip
+        return axis, codes, positions, False
+    found = weak_positions(table)
+    if found is None:
+        return None, None, None, False
+    keyword, values = found
+    codes, positions = slice_codes(values)
+    axis = Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
+    return axis, codes, positions, True
+
+
+def _order(stack: Stack) -> tuple[Any, ...]:
+    moments = acquisition_seconds(stack.table)
+    first = np.nanmin(moments) if not np.isnan(moments).all() else np.inf
+    number = stack.table.numbers("InstanceNumber")
+    lowest = np.nanmin(number) if not np.isnan(number).all() else np.inf
+    return (not stack.has_pixels, float(first), float(lowest), stack.reasons)
+
+

@@ -1,0 +1,63 @@
+"""Simulated DICOM series, phantoms, damage and hypothesis strategies, for tests.
+
+Dims, tissue or a good file come in; DICOM files whose every frame tells its own place,
+and files that are broken in one known way, go out.
+"""
+
+from xdicom.testing.damage import (
+    absurd_length,
+    corrupt_fragment,
+    deflate_bomb,
+    drop_fragments,
+    duplicate_element,
+    excess_pixels,
+    insert_bytes,
+    nest_sequences,
+    overwrite_bytes,
+    pack_file,
+    remove_preamble,
+    shift_offset_table,
+    text_file,
+    truncate,
+)
+from xdicom.testing.enhanced import write_enhanced
+from xdicom.testing.layout import ElementSpan, edit, element_span
+from xdicom.testing.multiframe import write_multiframe, write_non_image
+from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
+from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
+from xdicom.testing.series import write_series
+from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
+
+__all__ = [
+    "ElementSpan",
+    "PhantomStudy",
+    "absurd_length",
+    "corrupt_fragment",
+    "deflate_bomb",
+    "dims_strategy",
+    "drop_fragments",
+    "duplicate_element",
+    "edit",
+    "element_span",
+    "excess_pixels",
+    "flip_angle_series",
+    "frame_number",
+    "frame_pixels",
+    "geometries",
+    "insert_bytes",
+    "nest_sequences",
+    "outer_indexers",
+    "outer_take",
+    "overwrite_bytes",
+    "pack_file",
+    "phantom_study",
+    "remove_preamble",
+    "series_pixels",
+    "shift_offset_table",
+    "text_file",
+    "truncate",
+    "write_enhanced",
+    "write_multiframe",
+    "write_non_image",
+    "write_series",
+]

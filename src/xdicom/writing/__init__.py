@@ -1,0 +1,1 @@
+"""An xarray object becomes DICOM files."""
