@@ -137,8 +137,12 @@ def _fetch(table: FrameTable, pick: Callable[[Dataset], DataElement | None]) -> 
         vr = element.VR
         value = element.value
         parts = value if isinstance(value, (list, pydicom.multival.MultiValue)) else [value]
-        text = "\\".join(str(getattr(p, "original_string", p)) for p in parts)
+        text = "\\".join(_written(p) for p in parts)
         codes[rows] = texts.setdefault(text, len(texts))
     return Column(codes, tuple(texts), vr)
 
 
+def _written(value: Any) -> str:
+    """A value as the file writes it: pydicom keeps the text of DS and IS."""
+    original = getattr(value, "original_string", None)
+    return original if isinstance(original, str) else str(value)

@@ -167,7 +167,7 @@ class FrameTable:
                 if (column := whole.take(rows)).texts
             },
             dimensions={i: d for i, j in enumerate(used) if (d := self.dimensions.get(int(j)))},
-            problems=tuple(p for p in self.problems if p.file in names),
+            problems=tuple(p for p in self.problems if p.excluded or p.file in names),
             kind=self.kind,
         )
 

@@ -88,9 +88,11 @@ def element(tag: int, vr: str, value: Any) -> DataElement | RawDataElement:
     """
     if isinstance(value, bytes):
         value += b"" if len(value) % 2 == 0 else b"\0" if vr in ("UI", "OB", "UN") else b" "
-        vr = "OW" if vr == "OB or OW" else vr
+        vr = "OW" if vr.endswith("or OW") else vr
         return RawDataElement(BaseTag(tag), vr, len(value), value, 0, False, True, True)
     value = _plain(value, vr)
+    if vr == "US or OW":  # words given as numbers: a lookup table's data
+        vr = "US"
     if vr == "SQ" and isinstance(value, Dataset):
         value = [value]
     return DataElement(tag, vr, value)

@@ -253,7 +253,7 @@ def write_enhanced(
     if dimension_index:
         top["DimensionOrganizationSequence"] = [{"DimensionOrganizationUID": organization}]
         top["DimensionIndexSequence"] = pointers
-    top |= {key: value for key, value in last.items() if key not in in_frames}
+    at_top = {key: value for key, value in last.items() if key not in in_frames}
     stored_bits = bits_stored or first.dtype.itemsize * 8
     value, tables = encode_frames(
         (frames(*place) for place in places),
@@ -262,7 +262,7 @@ def write_enhanced(
         offset_table=offset_table,
         fragments_per_frame=fragments_per_frame,
     )
-    return write_object(path, {**top, **tables}, value, transfer_syntax)
+    return write_object(path, {**top, **tables}, at_top, value, transfer_syntax)
 
 
 def _frame_content(axes: Sequence[Axis], index: Mapping[str, int]) -> dict[Key, Any]:

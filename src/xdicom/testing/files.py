@@ -78,7 +78,8 @@ def encoding_of(syntax: str) -> tuple[bool, bool]:
 
 def write_object(
     path: str | os.PathLike[str],
-    top: Mapping[Key, Any],
+    values: Mapping[Key, Any],
+    attributes: Mapping[Key, Any],
     pixels: bytes | None,
     syntax: str,
 ) -> Path:
@@ -88,8 +89,10 @@ def write_object(
     ----------
     path : path
         The file; its folder is made where it does not exist.
-    top : mapping
+    values : mapping
         Values of the data set by key, None for none.
+    attributes : mapping
+        What the caller wants otherwise.
     pixels : bytes, optional
         Value of Pixel Data.
     syntax : str
@@ -100,17 +103,23 @@ def write_object(
     Path
         The file.
     """
-    implicit, little = encoding_of(syntax)
-    context: dict[Key, Any] = {k: top.get(k) for k in ("PixelRepresentation", "BitsAllocated")}
-    encoder = Encoder(implicit, little, context, top.get("SpecificCharacterSet") or "ISO_IR 6")
+    top = {**values, **attributes}
+    context: dict[Key, Any] = {
+        key: top.get(key) for key in ("PixelRepresentation", "BitsAllocated")
+    }
+    charset = top.get("SpecificCharacterSet") or "ISO_IR 6"
+    encoder = Encoder(*encoding_of(syntax), context, charset)
     elements = encoder.mapping(top)
     elements |= encoder.creators()
-    if pixels is not None:
-        bits = int(top["BitsAllocated"])
+    if pixels is not None and "PixelData" not in attributes:
+        bits = int(values["BitsAllocated"])
         elements[PIXEL_DATA] = encoder.pixels(pixels, bits, encapsulated=not is_native(syntax))
+    # a file without these elements still has them in its head, where it must
+    sop_class, instance = (
+        str(top.get(key) or values[key]) for key in ("SOPClassUID", "SOPInstanceUID")
+    )
     made = Path(path)
     made.parent.mkdir(parents=True, exist_ok=True)
     ordered = (elements[tag] for tag in sorted(elements))
-    instance = str(top["SOPInstanceUID"])
-    made.write_bytes(file_bytes(syntax, str(top["SOPClassUID"]), instance, ordered))
+    made.write_bytes(file_bytes(syntax, sop_class, instance, ordered))
     return made

@@ -90,7 +90,7 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
     for part, plain in ((dataset.file_meta, False), (dataset, bool(implicit))):
         order = ">" if part is dataset and not little else "<"
         for tag in part.keys():  # noqa: SIM118 – a Dataset iterates over elements
-            found = part.get_item(tag)
+            found: Any = part.get_item(tag)
             at = found.value_tell if isinstance(found, RawDataElement) else found.file_tell
             value = int(at or 0)
             vr = str(found.VR)

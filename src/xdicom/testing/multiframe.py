@@ -133,7 +133,7 @@ def write_multiframe(
         "InstanceNumber": instance_number,
         "NumberOfFrames": len(array),
     }
-    return write_object(path, {**top, **(attributes or {})}, value, transfer_syntax)
+    return write_object(path, top, attributes or {}, value, transfer_syntax)
 
 
 def _image(
@@ -247,7 +247,7 @@ def write_non_image(
             }
         ],
     }
-    return write_object(path, {**top, **(attributes or {})}, None, transfer_syntax)
+    return write_object(path, top, attributes or {}, None, transfer_syntax)
 
 
 _IMAGES_ONLY = {

@@ -239,6 +239,7 @@ class _SeriesWriter:
     ) -> None:
         self._syntax = syntax
         self._native = is_native(syntax)
+        self._sop_class = str(values["SOPClassUID"])
         # what the caller says comes last: constants are never overruled by a frame's values
         self._fixed = {key for key, value in attributes.items() if not callable(value)}
         last = {key: value for key, value in attributes.items() if callable(value)}
@@ -271,7 +272,7 @@ class _SeriesWriter:
         known = {**self._shared, **made, **own}
         return file_bytes(
             self._syntax,
-            str(known["SOPClassUID"]),
-            str(known["SOPInstanceUID"] or made["SOPInstanceUID"]),
+            str(known.get("SOPClassUID") or self._sop_class),
+            str(known.get("SOPInstanceUID") or made["SOPInstanceUID"]),
             (elements[tag] for tag in sorted(elements)),
         )
