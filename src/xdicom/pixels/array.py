@@ -6,9 +6,7 @@ import hashlib
 import os
 import pickle
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -87,6 +85,7 @@ class FrameArray(BackendArray):
         self.plugin = plugin
         self.options = options or {}
         self.plane = frames.layouts[0].shape
+        self._everything = (slice(None),) * len(self.plane)
         self.shape = (*index.shape, *self.plane)
         self.dtype = scaling.dtype
         h = hashlib.blake2b(digest.encode(), digest_size=16)
@@ -136,7 +135,11 @@ class FrameArray(BackendArray):
         depth = self.index.ndim
         rows = _outer(self.index, key[:depth])
         inner = key[depth:]
-        whole = all(isinstance(k, slice) and k == slice(None) for k in inner)
+        whole = _all_slices(inner) and inner == self._everything
+        if whole and np.ndim(rows) == 0:
+            out = np.empty(self.plane, self.dtype)
+            self._single(int(rows), None, out)
+            return out
         plane = self.plane if whole else tuple(
             len(_positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
         )  # fmt: skip
@@ -150,14 +153,20 @@ class FrameArray(BackendArray):
         )
         return out.squeeze(drop) if drop else out
 
+    def _single(self, frame: int, inner: tuple[Any, ...] | None, out: Array) -> None:
+        if frame < 0:
+            out[...] = self.fill_value
+            return
+        COUNTER.files += 1
+        fd = self.frames.open(frame)
+        try:
+            self._one(frame, fd, inner, out)
+        finally:
+            os.close(fd)
+
     def _fill(self, rows: IntArray, inner: tuple[Any, ...] | None, out: Array) -> None:
         if rows.size == 1:
-            frame = int(rows[0])
-            if frame < 0:
-                out[0] = self.fill_value
-            else:
-                with self._opened(frame) as fd:
-                    self._one(frame, fd, inner, out[0])
+            self._single(int(rows[0]), inner, out[0])
             return
         out[rows < 0] = self.fill_value
         distinct, first = np.unique(rows, return_index=True)
@@ -200,11 +209,15 @@ class FrameArray(BackendArray):
         """Read frames of one file, opened once; consecutive native ones in one piece."""
         if not len(frames):
             return
-        with self._opened(int(frames[0])) as fd:
+        COUNTER.files += 1
+        fd = self.frames.open(int(frames[0]))
+        try:
             if inner is None and len(frames) > 1 and self._run(frames, places, fd, out):
                 return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
                 self._one(frame, fd, inner, out[place])
+        finally:
+            os.close(fd)
 
     def _run(self, frames: IntArray, places: IntArray, fd: int, out: Array) -> bool:
         """Read frames that lie side by side, in the file and in the result, with one request."""
@@ -226,19 +239,13 @@ class FrameArray(BackendArray):
                 clear_spare_bits(plane, layout)
         return True
 
-    @contextmanager
-    def _opened(self, frame: int) -> Iterator[int]:
-        fd = self.frames.open(frame)
-        COUNTER.files += 1
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
     def _read_into(self, fd: int, offset: int, target: Array, frame: int) -> None:
         """Fill an array with bytes of a file."""
+        done = os.preadv(fd, [target], offset)
+        COUNTER.bytes += target.nbytes
+        if done == target.nbytes:
+            return
         view = memoryview(target).cast("B")
-        done = 0
         while done < len(view):
             count = os.preadv(fd, [view[done:]], offset + done)
             if count == 0:
@@ -250,7 +257,6 @@ class FrameArray(BackendArray):
                     found=f"{done}",
                 )
             done += count
-        COUNTER.bytes += done
 
     def _one(self, frame: int, fd: int, inner: tuple[Any, ...] | None, out: Array) -> None:
         """Read one frame, or the part of it that is asked for, into its place."""
@@ -316,6 +322,10 @@ class FrameArray(BackendArray):
         if layout.spare_bits:
             clear_spare_bits(slab, layout)
         return _outer_keeping(slab, (rows - low, *inner[1:]))
+
+
+def _all_slices(key: tuple[Any, ...]) -> bool:
+    return all(type(k) is slice for k in key)
 
 
 def _positions(key: Any, length: int) -> IntArray:

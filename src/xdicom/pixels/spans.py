@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -51,7 +52,7 @@ class PixelLayout:
     signed: bool
     """PixelRepresentation is 1."""
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Of the stored values, native byte order; packed bits unpack to uint8."""
         if self.keyword != "PixelData":
@@ -59,13 +60,13 @@ class PixelLayout:
         size = max(self.bits_allocated // 8, 1)
         return np.dtype(f"{'i' if self.signed else 'u'}{size}")
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """(rows, columns), and the samples where there are several."""
         plane = (self.rows, self.columns)
         return plane if self.samples == 1 else (*plane, self.samples)
 
-    @property
+    @cached_property
     def encapsulated(self) -> bool:
         """Whether frames are compressed, in items."""
         uid = UID(self.transfer_syntax)
@@ -73,25 +74,25 @@ class PixelLayout:
             uid.is_compressed and not uid.is_deflated
         )
 
-    @property
+    @cached_property
     def deflated(self) -> bool:
         """Whether the whole data set is deflated, so that spans count in the inflated one."""
         uid = UID(self.transfer_syntax)
         return uid.is_transfer_syntax and uid.is_deflated
 
-    @property
+    @cached_property
     def big_endian(self) -> bool:
         """Whether values are big endian."""
         return self.transfer_syntax == ExplicitVRBigEndian
 
-    @property
+    @cached_property
     def frame_bits(self) -> int:
         """Bits of a native frame."""
         samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
         bits = self.bits_allocated if self.keyword == "PixelData" else self.dtype.itemsize * 8
         return self.rows * self.columns * samples * bits
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether the bytes of a frame are its array, but for bits above BitsStored."""
         return (
@@ -100,7 +101,7 @@ class PixelLayout:
             and (self.samples == 1 or (self.planar == 0 and self.photometric == "RGB"))
         )
 
-    @property
+    @cached_property
     def spare_bits(self) -> bool:
         """Whether bits above BitsStored must be cleared or sign-extended."""
         return self.keyword == "PixelData" and self.bits_allocated > max(self.bits_stored, 1)
@@ -173,9 +174,20 @@ class Frames:
         return self._absolute[self.file[frame]]
 
     def open(self, frame: int) -> int:
-        """Descriptor of a frame's file, after checking that it has not changed."""
+        """Descriptor of a frame's file, after checking that it has not changed.
+
+        Raises
+        ------
+        CorruptFileError
+            If size or time of change are not those of the scan, or the file is gone.
+        """
         path = self.path(frame)
-        fd = os.open(path, os.O_RDONLY)
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except FileNotFoundError as error:
+            raise CorruptFileError(
+                "the file is gone since it was indexed", file=path, remedy="Open the folder again"
+            ) from error
         file = self.file[frame]
         stat = os.fstat(fd)
         if stat.st_size != self.sizes[file] or stat.st_mtime_ns != self.mtimes[file]:
