@@ -25,7 +25,7 @@ Attributes = Mapping[Key, Any]
 
 
 class _ArrayAccessor:
-    """What DataArray and Dataset share. Nothing is kept: accessors are made anew for each object."""
+    """What DataArray and Dataset share; it keeps nothing, since accessors are made anew."""
 
     def __init__(self, obj: Any) -> None:
         self._obj = obj
@@ -39,7 +39,7 @@ class _ArrayAccessor:
         **by_keyword: Any,
     ) -> Any:
         """Frames whose attributes have the values wanted (`filter_frames`)."""
-        wanted = {**(attributes or {}), **by_keyword}
+        wanted: dict[Any, Any] = {**(attributes or {}), **by_keyword}
         return filter_frames(self._obj, wanted, keep=keep, source=source)
 
     def values(
@@ -94,7 +94,7 @@ class _ArrayAccessor:
         return montage(self._obj, **options)
 
     def pixel_values(self, *args: Any, **options: Any) -> Any:
-        """dbdicom's method: numpy float32 (column, row, *dims) (`pixel_values`)."""
+        """Pixels as dbdicom gives them: numpy float32 (column, row, *dims) (`pixel_values`)."""
         return pixel_values(self._obj, *args, **options)
 
     def to_dicom(self, folder: Any, **options: Any) -> Any:
@@ -102,17 +102,17 @@ class _ArrayAccessor:
         return to_dicom(self._obj, folder, **options)
 
 
-@xr.register_dataarray_accessor("dicom")
+@xr.register_dataarray_accessor("dicom")  # type: ignore[no-untyped-call]
 class DataArrayAccessor(_ArrayAccessor):
     """``da.dicom``."""
 
 
-@xr.register_dataset_accessor("dicom")
+@xr.register_dataset_accessor("dicom")  # type: ignore[no-untyped-call]
 class DatasetAccessor(_ArrayAccessor):
     """``ds.dicom``: of the variable ``pixels`` and its coordinates."""
 
 
-@xr.register_datatree_accessor("dicom")
+@xr.register_datatree_accessor("dicom")  # type: ignore[no-untyped-call]
 class DataTreeAccessor:
     """``tree.dicom``: over all nodes that have frames."""
 
@@ -129,7 +129,7 @@ class DataTreeAccessor:
         self, attributes: Attributes | None = None, *, keep: str = "outer", **by_keyword: Any
     ) -> xr.DataTree:
         """The tree of what matches in each node; nodes without a match are left out."""
-        wanted = {**(attributes or {}), **by_keyword}
+        wanted: dict[Any, Any] = {**(attributes or {}), **by_keyword}
         kept = {}
         for path, dataset in self._nodes():
             if VARIABLE not in dataset:

@@ -60,7 +60,7 @@ def chunked(array: xr.DataArray, chunks: Any) -> xr.DataArray:
     if chunks == {}:
         chunks = dict(preferred)
     elif chunks == "auto":
-        sizes = {d: "auto" for d in array.dims}
+        sizes = dict.fromkeys(array.dims, "auto")
         whole = {d: n for d, n in preferred.items() if d in ("y", "x", "sample")}
         chunks = {**sizes, **whole}
     elif isinstance(chunks, dict):

@@ -26,7 +26,7 @@ class DicomBackendEntrypoint(BackendEntrypoint):
     )
     supports_groups = True
 
-    def open_dataset(  # type: ignore[override]
+    def open_dataset(
         self,
         filename_or_obj: Any,
         *,
@@ -56,9 +56,7 @@ class DicomBackendEntrypoint(BackendEntrypoint):
         **options: Any,
     ) -> xr.DataTree:
         """Open all arrays under a path as a tree: patient, study, series."""
-        groups = self.open_groups_as_dict(
-            filename_or_obj, drop_variables=drop_variables, **options
-        )
+        groups = self.open_groups_as_dict(filename_or_obj, drop_variables=drop_variables, **options)
         return xr.DataTree.from_dict(groups)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Every exception and warning of xdicom: named for the data's fault, saying what, where and remedy."""
+"""Every exception and warning of xdicom, named for the data's fault."""
 
 from __future__ import annotations
 

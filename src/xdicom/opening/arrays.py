@@ -82,9 +82,9 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs["dicom_dims"] = dims_json(grid)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
-    variable.encoding["preferred_chunks"] = {
-        d: 1 for d in grid.dims
-    } | dict(zip(dims[len(grid.dims) :], array.shape[len(grid.dims) :], strict=True))
+    variable.encoding["preferred_chunks"] = dict.fromkeys(grid.dims, 1) | dict(
+        zip(dims[len(grid.dims) :], array.shape[len(grid.dims) :], strict=True)
+    )
     if options.coords == "default":
         wanted: list[str] = []
     else:
@@ -102,9 +102,11 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         plane_coordinates(geometry, grid, rows, columns, reference[0] if reference else "")
     )
     if "sample" in dims:
-        names = ["R", "G", "B"] if options.color != "raw" and array.shape[-1] == 3 else [
-            str(i) for i in range(array.shape[-1])
-        ]
+        names = (
+            ["R", "G", "B"]
+            if options.color != "raw" and array.shape[-1] == 3
+            else [str(i) for i in range(array.shape[-1])]
+        )
         coords["sample"] = xr.Variable(("sample",), np.array(names))
     _warn(stack)
     return xr.Dataset({VARIABLE: variable}, coords=coords, attrs=descriptive_attrs(table))

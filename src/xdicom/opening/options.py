@@ -114,9 +114,7 @@ def options_from(given: Mapping[str, Any]) -> OpenOptions:
     for name, choices in _CHOICES.items():
         value = getattr(options, name)
         if value not in choices:
-            raise ValueError(
-                f"{name}={value!r} is none of {', '.join(repr(c) for c in choices)}"
-            )
+            raise ValueError(f"{name}={value!r} is none of {', '.join(repr(c) for c in choices)}")
     for name, later in _LATER.items():
         value = getattr(options, name)
         if later(value):

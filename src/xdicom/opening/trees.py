@@ -113,13 +113,17 @@ def pick(table: FrameTable, options: OpenOptions) -> Stack:
     """
     choices: list[tuple[str, str, Stack]] = []
     for series in series_of(table, options):
-        stacks = [s for s in series.stacks]
+        stacks = series.stacks
         single = len(stacks) == 1
         for i, stack in enumerate(stacks):
             name = f"a{i}"
-            node = f"/{series.patient}/{series.study}/{series.name}" + ("" if single else f"/{name}")
-            if options.array is not None and options.array != name and not (
-                single and options.array == series.name
+            node = f"/{series.patient}/{series.study}/{series.name}" + (
+                "" if single else f"/{name}"
+            )
+            if (
+                options.array is not None
+                and options.array != name
+                and not (single and options.array == series.name)
             ):
                 continue
             if options.group is not None and not node.endswith("/" + options.group.strip("/")):
@@ -287,9 +291,8 @@ def _is_wanted(table: FrameTable, rows: Rows, series: int | str | None) -> bool:
     number = part.strings("SeriesNumber")[0]
     if isinstance(series, (int, np.integer)):
         return bool(part.numbers("SeriesNumber")[0] == series)
-    return (
-        series in (_uid(table, rows), number, _names(table, rows)[2])
-        or fnmatch.fnmatchcase(str(part.strings("SeriesDescription")[0]), series)
+    return series in (_uid(table, rows), number, _names(table, rows)[2]) or fnmatch.fnmatchcase(
+        str(part.strings("SeriesDescription")[0]), series
     )
 
 
@@ -356,5 +359,3 @@ def _choice_line(node: str, array: str, stack: Stack) -> str:
     how += f', array="{array}"' if array else ""
     why = f"; apart by {', '.join(stack.reasons)}" if stack.reasons else ""
     return f"  {node}  {modality} ({shape}){why}  {how}  UID {uid}"
-
-

@@ -115,7 +115,9 @@ class FrameArray(BackendArray):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        names, packed, self.index, self.scaling = pickle.loads(zlib.decompress(state.pop("packed")))
+        names, packed, self.index, self.scaling = pickle.loads(  # noqa: S301  of our own __getstate__
+            zlib.decompress(state.pop("packed"))
+        )
         self.frames = Frames(paths=tuple(names.split("\0")), **packed)
         self.__dict__.update(state)
 
@@ -145,7 +147,7 @@ class FrameArray(BackendArray):
         )  # fmt: skip
         out = np.empty((*np.shape(rows), *plane), self.dtype)
         flat = np.asarray(rows).reshape(-1)
-        target = out.reshape(-1, *plane)
+        target = out.reshape(flat.size, *plane)
         if out.size:
             self._fill(flat, None if whole else inner, target)
         drop = tuple(
@@ -241,11 +243,11 @@ class FrameArray(BackendArray):
 
     def _read_into(self, fd: int, offset: int, target: Array, frame: int) -> None:
         """Fill an array with bytes of a file."""
-        done = os.preadv(fd, [target], offset)
+        done = os.preadv(fd, [target.data], offset)
         COUNTER.bytes += target.nbytes
         if done == target.nbytes:
             return
-        view = memoryview(target).cast("B")
+        view = target.data.cast("B")
         while done < len(view):
             count = os.preadv(fd, [view[done:]], offset + done)
             if count == 0:
@@ -313,8 +315,16 @@ class FrameArray(BackendArray):
         """Read only the rows between the first and the last that are asked for."""
         rows = _positions(inner[0], layout.rows)
         if not rows.size:
-            return np.empty((0, *(len(_positions(k, n)) for k, n in
-                                  zip(inner[1:], layout.shape[1:], strict=True))), layout.dtype)
+            return np.empty(
+                (
+                    0,
+                    *(
+                        len(_positions(k, n))
+                        for k, n in zip(inner[1:], layout.shape[1:], strict=True)
+                    ),
+                ),
+                layout.dtype,
+            )
         low, high = int(rows.min()), int(rows.max()) + 1
         slab = np.empty((high - low, *layout.shape[1:]), layout.dtype)
         stride = slab[0].nbytes
@@ -340,8 +350,6 @@ def _positions(key: Any, length: int) -> IntArray:
 
 def _outer(array: IntArray, key: tuple[Any, ...]) -> IntArray:
     """Outer indexing; ints drop their dim."""
-    if all(isinstance(k, (int, np.integer)) for k in key):
-        return array[key]
     for axis in reversed(range(len(key))):
         array = array[(slice(None),) * axis + (key[axis],)]
     return array

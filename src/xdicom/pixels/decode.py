@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.pixels import convert_color_space, get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.pixels.processing import convert_color_space
+from pydicom.uid import (
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 from xdicom.errors import (
     CorruptFileError,
@@ -22,6 +32,39 @@ from xdicom.pixels.spans import Frames, PixelLayout, fragments
 Array = npt.NDArray[Any]
 
 _EMPTY_OFFSET_TABLE: Final = b"\xfe\xff\x00\xe0\x00\x00\x00\x00"
+_PLUGIN: Final = ("xdicom.pixels.imagecodecs_plugin", "decode_frame")
+_IMAGECODECS: Final = frozenset(
+    (
+        JPEGBaseline8Bit,
+        JPEGExtended12Bit,
+        JPEGLossless,
+        JPEGLosslessSV1,
+        JPEGLSLossless,
+        JPEGLSNearLossless,
+    )
+)
+"""Transfer syntaxes that imagecodecs decodes where pydicom has no other plug-in."""
+
+
+def decoder_of(transfer_syntax: str) -> Decoder:
+    """Pydicom's decoder of a transfer syntax, with imagecodecs as its last plug-in for JPEG.
+
+    pydicom's own decoders stay as they are: the plug-in is added to a copy.
+
+    Raises
+    ------
+    NotImplementedError
+        If pydicom knows no such transfer syntax.
+
+    Examples
+    --------
+    >>> decoder_of("1.2.840.10008.1.2.4.70").is_available
+    True
+    """
+    decoder = copy.deepcopy(get_decoder(transfer_syntax))
+    if transfer_syntax in _IMAGECODECS:
+        decoder.add_plugin("imagecodecs", _PLUGIN)
+    return decoder
 
 
 def check_decodable(layout: PixelLayout, plugin: str, file: str) -> None:
@@ -35,7 +78,7 @@ def check_decodable(layout: PixelLayout, plugin: str, file: str) -> None:
     if not layout.encapsulated:
         return
     try:
-        decoder = get_decoder(layout.transfer_syntax)
+        decoder = decoder_of(layout.transfer_syntax)
     except NotImplementedError as error:
         raise UnsupportedTransferSyntaxError(
             "no decoder knows this transfer syntax", file=file, found=layout.transfer_syntax
@@ -49,7 +92,9 @@ def check_decodable(layout: PixelLayout, plugin: str, file: str) -> None:
     if not decoder.is_available:
         needs = "; ".join(decoder.missing_dependencies)
         raise UnsupportedTransferSyntaxError(
-            f"no installed package decodes {decoder.UID.name}", file=file, remedy=f"Install: {needs}"
+            f"no installed package decodes {decoder.UID.name}",
+            file=file,
+            remedy=f"Install: {needs}",
         )
 
 
@@ -142,6 +187,7 @@ def decode_frame(
     if layout.encapsulated:
         return _decode_encapsulated(data, layout, raw, plugin, options or {}, file, frame)
     values = _native_values(data, layout, bit_offset, swap_offset)
+    shaped: Array
     if layout.photometric == "YBR_FULL_422" and layout.samples == 3:
         values = _expand_422(values)
     if layout.samples == 1:
@@ -167,8 +213,9 @@ def _native_values(data: bytes, layout: PixelLayout, bit_offset: int, swap_offse
     if layout.big_endian and layout.dtype.itemsize == 1 and layout.vr == "OW":
         pairs = np.frombuffer(data, "u2").byteswap().view(layout.dtype)
         return pairs[swap_offset : swap_offset + count].copy()
-    order = ">" if layout.big_endian else "<"
-    stored = np.frombuffer(data, layout.dtype.newbyteorder(order), count=count)
+    stored = np.frombuffer(
+        data, layout.dtype.newbyteorder(">" if layout.big_endian else "<"), count=count
+    )
     return stored.astype(layout.dtype)
 
 
@@ -194,7 +241,6 @@ def _decode_encapsulated(
     if not items:
         raise CorruptFileError("the frame has no fragment", file=file, frame=frame)
     settings: dict[str, Any] = {
-        "transfer_syntax_uid": layout.transfer_syntax,
         "rows": layout.rows,
         "columns": layout.columns,
         "samples_per_pixel": layout.samples,
@@ -211,7 +257,7 @@ def _decode_encapsulated(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values, _ = get_decoder(layout.transfer_syntax).as_array(
+            values, _ = decoder_of(layout.transfer_syntax).as_array(
                 data, index=0, raw=raw, decoding_plugin=plugin, **settings
             )
     except XDicomError:

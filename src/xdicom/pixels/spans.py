@@ -6,6 +6,7 @@ import os
 import struct
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -70,8 +71,10 @@ class PixelLayout:
     def encapsulated(self) -> bool:
         """Whether frames are compressed, in items."""
         uid = UID(self.transfer_syntax)
-        return not uid.is_transfer_syntax or uid.is_private or (
-            uid.is_compressed and not uid.is_deflated
+        return (
+            not uid.is_transfer_syntax
+            or uid.is_private
+            or (uid.is_compressed and not uid.is_deflated)
         )
 
     @cached_property
@@ -171,7 +174,8 @@ class Frames:
         """Absolute path of a frame's file."""
         if not self._absolute:
             self._absolute.extend(os.path.join(self.root, p) for p in self.paths)
-        return self._absolute[self.file[frame]]
+        found: str = self._absolute[self.file[frame]]
+        return found
 
     def open(self, frame: int) -> int:
         """Descriptor of a frame's file, after checking that it has not changed.
@@ -339,7 +343,7 @@ def _fragment_spans(path: str, start: int, length: int, frames: int) -> list[tup
             bounds = [*firsts, len(fragments)]
             return [
                 (fragments[a][0], fragments[b - 1][0] + fragments[b - 1][1] - fragments[a][0])
-                for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+                for a, b in pairwise(bounds)
             ]
     if len(fragments) == frames:
         return fragments

@@ -33,7 +33,7 @@ def pixel_values(
     source: Source | None = None,
     **filters: Any,
 ) -> Array | tuple[Array, dict[str, Array]]:
-    """Pixel values of the matching frames in the dims that are named (dbdicom's method).
+    r"""Pixel values of the matching frames in the dims that are named (dbdicom's method).
 
     Parameters
     ----------
@@ -75,7 +75,12 @@ def pixel_values(
     provenance = locate(array, source)
     if not provenance.exact:
         raise NotHypercubeError("the array is no longer one of single frames")
-    wanted: dict[Key, Any] = {**(select or {}), **(slice or {}), **(coords or {}), **filters}
+    wanted: dict[Any, Any] = {
+        **(select or {}),
+        **(slice or {}),
+        **(coords or {}),
+        **filters,
+    }
     mask, _ = mask_of(provenance, wanted)
     cells = np.flatnonzero(mask)
     columns = [(n, column_of(provenance, n)) for n in names]

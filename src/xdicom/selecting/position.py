@@ -140,7 +140,9 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
         off = float(np.abs(origins - predicted).max())
         if len(origins) < 2 or off > max(_STEP_TOLERANCE * abs(dz), _ROUNDING):
             raise GeometryError(
-                "the slices do not drift evenly", expected="a linear shear", found=f"off by {off:g} mm"
+                "the slices do not drift evenly",
+                expected="a linear shear",
+                found=f"off by {off:g} mm",
             )
         found[:3, 0] = step
         found[:3, 3] = origins[0] + x0 * row + y0 * column

@@ -53,9 +53,7 @@ def pixels_of(obj: xr.DataArray | xr.Dataset) -> xr.DataArray:
     if VARIABLE in obj.data_vars:
         return obj[VARIABLE]
     found = obj.attrs.get("dicom_error")
-    raise TypeError(
-        "this Dataset has no variable 'pixels'" + (f": {found}" if found else "")
-    )
+    raise TypeError("this Dataset has no variable 'pixels'" + (f": {found}" if found else ""))
 
 
 def tables_of(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> list[FrameTable]:

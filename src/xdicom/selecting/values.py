@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import keyword_dict
 from pydicom.dataset import FileDataset
 
 from xdicom.headers.store import attribute_column, header_of
@@ -45,8 +45,7 @@ def column_of(provenance: Provenance, key: Key) -> Column:
         codes[frames] = column.codes
         return Column(codes, column.texts, column.vr)
     except KeyError:
-        keywords = [entry[4] for entry in DicomDictionary.values()]
-        near = difflib.get_close_matches(str(key), keywords, 3, 0.6)
+        near = difflib.get_close_matches(str(key), keyword_dict, 3, 0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise KeyError(f"{key!r} is no DICOM keyword or tag{hint}") from None
 

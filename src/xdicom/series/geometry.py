@@ -156,7 +156,13 @@ def check_texts(table: FrameTable) -> None:
 
 
 def planes_of(table: FrameTable) -> Planes | None:
-    """The planes of frames of one orientation; None without position or orientation."""
+    """The planes of frames of one orientation; None without position or orientation.
+
+    None for Siemens mosaics too, while their tiles are not cut apart: ImagePositionPatient is then
+    that of one plane as large as the whole mosaic, where no slice lies (SPEC §2.5).
+    """
+    if any("MOSAIC" in text.split("\\") for text in table.column("ImageType").texts):
+        return None
     position = table.numbers("ImagePositionPatient", 3).reshape(-1, 3)
     orientation = table.numbers("ImageOrientationPatient", 6).reshape(-1, 6)
     if not len(table) or np.isnan(position).any() or np.isnan(orientation).any():
