@@ -91,11 +91,15 @@ class Window:
             remedy="The file is truncated: copy it again from its source",
         )
 
-    def too_many(self) -> ResourceLimitError:
-        """The error of a header without end."""
-        return ResourceLimitError(
-            "the header has too many elements", file=self.name, expected=f"at most {MAX_ELEMENTS}"
-        )
+    def tick(self) -> None:
+        """Count an element, and raise for a header without end."""
+        self.count += 1
+        if self.count > MAX_ELEMENTS:
+            raise ResourceLimitError(
+                "the header has too many elements",
+                file=self.name,
+                expected=f"at most {MAX_ELEMENTS}",
+            )
 
 
 class Encoding:
@@ -120,9 +124,7 @@ class Encoding:
     def header(self, w: Window, position: int) -> tuple[int, bytes, int, int]:
         """Tag, VR (empty where it is implicit), length and position of the value of an element."""
         index = w.at(position, 8)
-        w.count += 1
-        if w.count > MAX_ELEMENTS:
-            raise w.too_many()
+        w.tick()
         if not self.implicit:
             group, element, vr, length = self.unpack_short(w.data, index)
             if vr in SHORT_VRS:
@@ -131,7 +133,7 @@ class Encoding:
                 index = w.at(position, 12)
                 (length,) = self.unpack_length(w.data, index + 8)
                 return group << 16 | element, vr, length, position + 12
-            if b"AA" <= vr <= b"ZZ" and vr.isalpha():  # as most writers do for a VR to come
+            if vr.isalpha() and vr.isupper():  # a VR of no known length: two bytes, as most have
                 return group << 16 | element, vr, length, position + 8
         # in explicit VR: delimiters, and writers that slip in elements without VR
         group, element, length = self.unpack_implicit(w.data, index)
@@ -166,6 +168,23 @@ class Element:
     def raw(self) -> bytes:
         """The bytes of the value, whose length is defined."""
         return self.window.value(self.value, self.length)
+
+    def repeats(self, raw: bytes) -> bool:
+        """Whether the value is one that was walked before; then it need not be walked again.
+
+        Parameters
+        ----------
+        raw : bytes
+            A whole value of the same tag and VR, its delimiter included where its length was
+            undefined: equal bytes from a known start have an equal structure.
+        """
+        stop = self.value + len(raw)
+        if stop > self._limit or self.length not in (UNDEFINED, len(raw)):
+            return False
+        if not self.window.data.startswith(raw, self.window.at(self.value, len(raw))):
+            return False
+        self._end = stop
+        return True
 
     def end(self) -> int:
         """Where the next element begins; what was not read of a sequence is walked over."""
@@ -292,7 +311,11 @@ def _item_head(w: Window, position: int, limit: int, encoding: Encoding) -> tupl
     """Tag, length and start of an item, or of the end of its sequence."""
     if position + 8 > limit:
         raise w.cut(position, 8)
-    tag, _, size, value = encoding.header(w, position)
+    index = w.at(position, 8)
+    w.tick()
+    # items have no VR, even where their length reads like one
+    group, element, size = encoding.unpack_implicit(w.data, index)
+    tag = group << 16 | element
     if tag not in (ITEM, SEQUENCE_END):
         raise CorruptFileError(
             "a sequence holds something else than items",
@@ -300,7 +323,7 @@ def _item_head(w: Window, position: int, limit: int, encoding: Encoding) -> tupl
             expected=keyword_of(ITEM),
             found=keyword_of(tag),
         )
-    return tag, size, value
+    return tag, size, position + 8
 
 
 def _bounded(w: Window, tag: int, end: int, limit: int) -> int:

@@ -1,0 +1,1 @@
+"""xdicom beside its peers, in one run: ``python -m benchmarks [NAME …]``."""

@@ -1,0 +1,132 @@
+"""The bytes of values become raw text: numbers by their shortest form, several joined by \\."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from typing import Final
+
+import numpy as np
+from pydicom.charset import convert_encodings, decode_bytes
+
+from xdicom.headers.elements import WANTED, WANTED_VR
+from xdicom.headers.walk import Encoding
+
+CHARACTER_SET: Final = 0x00080005
+PIXEL_REPRESENTATION: Final = 0x00280103
+
+_CODES: Final = {
+    b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"UV": "Q", b"SV": "q", b"FD": "d",
+    b"FL": "f", b"OF": "f", b"OD": "d", b"OV": "Q", b"OL": "I",
+}  # fmt: skip
+_PLAIN: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI", b"UR"))
+"""Text of the default character repertoire (PS3.5 6.1.2)."""
+_CODED: Final = frozenset((b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"))
+"""Text that SpecificCharacterSet rules."""
+_DICTIONARY: Final = {tag: vr.encode() for tag, vr in WANTED_VR.items()}
+# PS3.5 6.1.2.5.3: these end a code extension in a value
+_DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
+
+
+class Texts:
+    """Reads values of one data set, whose character set and signedness it learns on the way.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        Of the data set.
+    problems : list
+        Where values that cannot be read are noted: kind and message.
+    """
+
+    def __init__(self, encoding: Encoding, problems: list[tuple[str, str]]) -> None:
+        self._order = encoding.order
+        self._problems = problems
+        self._character_sets = ["iso8859"]
+        self._signed = False
+
+    def read(self, tag: int, vr: bytes, raw: bytes) -> str:
+        """A wanted element's value as text, ``""`` where it is empty or not valid.
+
+        Parameters
+        ----------
+        tag : int
+            One of `elements.WANTED`.
+        vr : bytes
+            As the file has it; empty in implicit VR.
+        raw : bytes
+            The value.
+        """
+        order = self._order
+        if vr not in _PLAIN and vr not in _CODED and vr not in _CODES and vr != b"AT":
+            if vr == b"UN":
+                order = "<"  # PS3.5 6.2.2
+            elif vr:
+                if raw.strip(b" \0"):
+                    self._invalid(tag, f"stands with VR {vr.decode('latin-1')}")
+                return ""
+            vr = _DICTIONARY[tag]
+            if vr == b"US or SS":
+                vr = b"SS" if self._signed else b"US"
+        if vr in _PLAIN or vr in _CODED:
+            if vr in _PLAIN or raw.isascii() and b"\x1b" not in raw:
+                text = raw.decode("latin-1")
+            else:
+                text = self._decoded(raw)
+            text = text.strip(" \0")
+            if "\\" in text:
+                text = "\\".join([part.strip(" \0") for part in text.split("\\")])
+        else:
+            text = self._numbers(tag, vr, raw, order)
+        if tag == CHARACTER_SET:
+            self._use(text)
+        elif tag == PIXEL_REPRESENTATION:
+            self._signed = text == "1"
+        return text
+
+    def _numbers(self, tag: int, vr: bytes, raw: bytes, order: str) -> str:
+        code = _CODES.get(vr, "HH")
+        size = struct.calcsize(f"={code}")
+        if len(raw) % size:
+            self._invalid(tag, f"has {len(raw)} bytes, which {vr.decode()} cannot have")
+            return ""
+        values = struct.unpack(f"{order}{code * (len(raw) // size)}", raw)
+        if vr == b"AT":
+            pairs = zip(values[::2], values[1::2], strict=True)
+            return "\\".join([f"{group:04x}{element:04x}" for group, element in pairs])
+        if code == "f":  # 4.76, not 4.760000228881836
+            return "\\".join([str(np.float32(value)) for value in values])
+        return "\\".join(map(repr, values))
+
+    def _invalid(self, tag: int, what: str) -> None:
+        self._problems.append(("InvalidValue", f"{WANTED[tag]} {what}; taken as missing"))
+
+    def _decoded(self, raw: bytes) -> str:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                text = decode_bytes(raw, self._character_sets, _DELIMITERS)
+        except (LookupError, UnicodeError, ValueError) as error:
+            self._note_characters(str(error))
+            return raw.decode("latin-1")
+        if caught:
+            self._note_characters(str(caught[0].message))
+        return text
+
+    def _use(self, text: str) -> None:
+        """Take SpecificCharacterSet (PS3.3 C.12.1.1.2) for what follows."""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                self._character_sets = convert_encodings(text.split("\\"))
+        except (LookupError, ValueError) as error:
+            self._character_sets = ["iso8859"]
+            self._note_characters(f"{text}: {error}; read as latin-1")
+            return
+        if caught:
+            self._note_characters(f"{text}: {caught[0].message}")
+
+    def _note_characters(self, message: str) -> None:
+        note = ("UnknownCharacterSet", message)
+        if note not in self._problems:
+            self._problems.append(note)
