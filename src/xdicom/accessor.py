@@ -14,7 +14,7 @@ from pydicom.dataset import FileDataset
 from xdicom.display.montage import montage
 from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting import position, values
-from xdicom.selecting.explaining import Explanation, explain
+from xdicom.selecting.explaining import Explanation, Explanations, explain
 from xdicom.selecting.filtering import filter_frames
 from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
@@ -158,9 +158,9 @@ class DataTreeAccessor:
             return [self[k] for k in key]
         return values.as_item(self.unique(key))
 
-    def explain(self) -> dict[str, Explanation]:
-        """How the dims of each node were found, by its path."""
-        return {p: explain(ds) for p, ds in self._nodes() if VARIABLE in ds}
+    def explain(self) -> Explanations:
+        """How the dims of each array were found, by the path of its node."""
+        return Explanations({p: explain(ds) for p, ds in self._nodes() if VARIABLE in ds})
 
     @property
     def problems(self) -> pd.DataFrame:
@@ -169,3 +169,49 @@ class DataTreeAccessor:
         if not frames:
             return values.problem_frame([])
         return pd.concat(frames).drop_duplicates().reset_index(drop=True)
+
+    def _one(self) -> DatasetAccessor:
+        """The only array at or below this node, for what makes no sense of several."""
+        found = [(p, ds) for p, ds in self._nodes() if VARIABLE in ds]
+        if len(found) != 1:
+            paths = ", ".join(p for p, _ in found[:10]) or "none"
+            raise ValueError(
+                f"this node holds {len(found)} arrays ({paths}); index the tree with one of them"
+            )
+        return DatasetAccessor(found[0][1])
+
+    def header(self, *, source: Source | None = None, **indexers: int) -> FileDataset:
+        """The header of one frame of the node's only array."""
+        return self._one().header(source=source, **indexers)
+
+    @property
+    def affine(self) -> npt.NDArray[np.float64]:
+        """The affine of the node's only array."""
+        return self._one().affine
+
+    @property
+    def affine_nifti(self) -> npt.NDArray[np.float64]:
+        """The NIfTI affine of the node's only array."""
+        return self._one().affine_nifti
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """The voxel distances of the node's only array."""
+        return self._one().spacing
+
+    @property
+    def orientation(self) -> npt.NDArray[np.float64]:
+        """The cosines of the node's only array."""
+        return self._one().orientation
+
+    def montage(self, **options: Any) -> Any:
+        """The frames of the node's only array as a figure."""
+        return self._one().montage(**options)
+
+    def pixel_values(self, *args: Any, **options: Any) -> Any:
+        """The pixel values of the node's only array as dbdicom gives them."""
+        return self._one().pixel_values(*args, **options)
+
+    def to_dicom(self, folder: Any, **options: Any) -> Any:
+        """Write the node's only array as a new series."""
+        return self._one().to_dicom(folder, **options)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import xarray as xr
 
+from xdicom.errors import UnsupportedOptionError
 from xdicom.opening.arrays import VARIABLE
 from xdicom.opening.options import options_from
 from xdicom.opening.trees import open_one
 from xdicom.sources.local import Where
 
 
-def open_series(where: Where, *, chunks: Any = None, **options: Any) -> xr.DataArray:
+def open_series(
+    where: Where,
+    *,
+    chunks: Any = None,
+    cache: str | None = None,
+    drop_variables: str | Iterable[str] | None = None,
+    **options: Any,
+) -> xr.DataArray:
     """Open one series as a lazy, labelled array.
 
     Parameters
@@ -22,6 +31,10 @@ def open_series(where: Where, *, chunks: Any = None, **options: Any) -> xr.DataA
     chunks : int, dict, "auto" or None
         None: lazy without dask. ``{}``: dask with one frame a chunk. ``"auto"``: whole frames up
         to dask's ``array.chunk-size``. Coordinates stay in numpy.
+    cache : str, optional
+        Folder to cache in; declared, and not available in this version.
+    drop_variables : str or iterable of str, optional
+        Coordinates to leave out.
     **options
         The options of `xdicom.opening.options.OpenOptions`; ``docs/options.md`` lists them.
 
@@ -46,8 +59,13 @@ def open_series(where: Where, *, chunks: Any = None, **options: Any) -> xr.DataA
     >>> da.dims, da.shape, str(da.dtype), da.attrs["units"]
     (('z', 'y', 'x'), (1, 128, 128), 'float32', 'HU')
     """
-    dataset = open_one(where, options_from(options))
-    array = dataset[VARIABLE]
+    if cache is not None:
+        raise UnsupportedOptionError(
+            f"cache={cache!r} is declared but not available in this version of xdicom"
+        )
+    array = open_one(where, options_from(options))[VARIABLE]
+    if drop_variables is not None:
+        array = array.drop_vars(drop_variables, errors="ignore")
     if chunks is not None:
         array = chunked(array, chunks)
     return array

@@ -105,6 +105,7 @@ class TestOptions:
             {"mask_padding": True},
             {"decode_errors": "nan"},
             {"archives": True},
+            {"cache": "folder"},
         ],
     )
     def test_later_ones_say_so(self, folder, later):

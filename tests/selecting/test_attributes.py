@@ -252,3 +252,29 @@ def test_objects_without_pixels_in_a_tree(tmp_path):
     assert "no pixels" in without[0].attrs["dicom_content"]
     assert without[0].to_dataset().dicom.header().Modality == "SR"
     assert sorted(tree.dicom["Modality"]) == ["MR", "SR"]
+
+
+def test_a_node_of_a_tree_is_as_good_as_its_array(folder, da, tmp_path):
+    write_series(folder.parent / "t", {"z": 2}, rows=4, columns=5, seed=7, series_number=9)
+    tree = xr.open_datatree(folder.parent, engine="dicom")
+    path = next(n.path for n in tree.leaves if n.sizes.get("EchoTime") == 2)
+    node = tree[path]
+    np.testing.assert_array_equal(node.dicom.affine, da.dicom.affine)
+    assert node.dicom.spacing == da.dicom.spacing
+    np.testing.assert_array_equal(node.dicom.orientation, da.dicom.orientation)
+    assert node.dicom.header(component=0, EchoTime=1, z=0).EchoTime == 10
+    assert node.dicom.pixel_values(("SliceLocation",), ImageType="M", EchoTime=5).shape == (8, 6, 3)
+    assert "EchoTime" in str(node.dicom.explain())
+    with pytest.raises(ValueError, match="holds 2 arrays"):
+        _ = tree.dicom.affine
+
+
+def test_a_node_that_is_no_array_still_has_headers(tmp_path):
+    write_series(tmp_path, {"EchoTime": [1, 2], "z": 3}, rows=4, columns=5,
+                 drop=[{"EchoTime": 1, "z": 1}])  # fmt: skip
+    (tmp_path / "junk.txt").write_text("x")
+    with pytest.warns(xdicom.XDicomWarning):
+        tree = xr.open_datatree(tmp_path, engine="dicom")
+    assert tree.dicom["EchoTime"] == [1.0, 2.0]
+    assert tree.dicom.problems["file"].tolist() == ["junk.txt"]
+    assert tree.leaves[0].to_dataset().dicom.unique("EchoTime").tolist() == [1.0, 2.0]

@@ -300,7 +300,7 @@ class TableBuilder:
 class _Registry:
     """The tables that are open in this process, the latest used last: a cache, never the truth."""
 
-    def __init__(self, most: int = 64) -> None:
+    def __init__(self, most: int = 4096) -> None:
         self._most = most
         self._tables: OrderedDict[str, FrameTable] = OrderedDict()
 

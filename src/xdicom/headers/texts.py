@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ PIXEL_REPRESENTATION: Final = 0x00280103
 
 _CODES: Final = {
     b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"UV": "Q", b"SV": "q", b"FD": "d",
-    b"FL": "f", b"OF": "f", b"OD": "d", b"OV": "Q", b"OL": "I",
+    b"FL": "f", b"OF": "f", b"OD": "d", b"OV": "Q", b"OL": "I", b"AT": "H",
 }  # fmt: skip
 _PLAIN: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI", b"UR"))
 """Text of the default character repertoire (PS3.5 6.1.2)."""
@@ -58,7 +59,7 @@ class Texts:
             The value.
         """
         order = self._order
-        if vr not in _PLAIN and vr not in _CODED and vr not in _CODES and vr != b"AT":
+        if vr not in _PLAIN and vr not in _CODED and vr not in _CODES:
             if vr == b"UN":
                 order = "<"  # PS3.5 6.2.2
             elif vr:
@@ -85,12 +86,12 @@ class Texts:
         return text
 
     def _numbers(self, tag: int, vr: bytes, raw: bytes, order: str) -> str:
-        code = _CODES.get(vr, "HH")
-        size = struct.calcsize(f"={code}")
+        code = _CODES[vr]
+        size = 4 if vr == b"AT" else struct.calcsize(f"={code}")
         if len(raw) % size:
             self._invalid(tag, f"has {len(raw)} bytes, which {vr.decode()} cannot have")
             return ""
-        values = struct.unpack(f"{order}{code * (len(raw) // size)}", raw)
+        values = struct.unpack(f"{order}{len(raw) // struct.calcsize(f'={code}')}{code}", raw)
         if vr == b"AT":
             pairs = zip(values[::2], values[1::2], strict=True)
             return "\\".join([f"{group:04x}{element:04x}" for group, element in pairs])
@@ -114,19 +115,25 @@ class Texts:
         return text
 
     def _use(self, text: str) -> None:
-        """Take SpecificCharacterSet (PS3.3 C.12.1.1.2) for what follows."""
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                self._character_sets = convert_encodings(text.split("\\"))
-        except (LookupError, ValueError) as error:
-            self._character_sets = ["iso8859"]
-            self._note_characters(f"{text}: {error}; read as latin-1")
-            return
-        if caught:
-            self._note_characters(f"{text}: {caught[0].message}")
+        """Take SpecificCharacterSet for what follows."""
+        character_sets, fault = _character_sets(text)
+        self._character_sets = list(character_sets)
+        if fault:
+            self._note_characters(fault)
 
     def _note_characters(self, message: str) -> None:
         note = ("UnknownCharacterSet", message)
         if note not in self._problems:
             self._problems.append(note)
+
+
+@lru_cache(maxsize=64)
+def _character_sets(text: str) -> tuple[tuple[str, ...], str]:
+    """Python's names of character sets (PS3.3 C.12.1.1.2), and what is wrong with them."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = convert_encodings(text.split("\\"))
+    except (LookupError, ValueError) as error:
+        return ("iso8859",), f"{text}: {error}; read as latin-1"
+    return tuple(found), f"{text}: {caught[0].message}" if caught else ""

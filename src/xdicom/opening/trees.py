@@ -185,25 +185,21 @@ def groups_of(where: Where | FrameTable, options: OpenOptions) -> dict[str, xr.D
 
 
 def _node(table: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dataset:
+    """The Dataset of a stack; without ``pixels``, but with its headers, if it is no array."""
     attrs = descriptive_attrs(stack.table)
-    if len(stack.reasons):
-        attrs["dicom_split"] = "; ".join(stack.reasons)
-    if not stack.has_pixels:
-        attrs["dicom_error"] = "no pixels: these objects are listed with their headers only"
-        attrs["dicom_source"] = source_json(table, stack.table)
-        ids = xr.Variable(("instance",), stack.table.frame_id)
-        del attrs["dicom_error"]
-        attrs["dicom_content"] = "header only, no pixels"
-        return xr.Dataset(coords={"frame_id": ids}, attrs=attrs)
-    try:
-        dataset = dataset_of(table, stack, options)
-    except (XDicomError, ValueError) as error:
-        attrs["dicom_error"] = f"{type(error).__name__}: {error}"
-        attrs["dicom_source"] = source_json(table, stack.table)
-        return xr.Dataset(attrs=attrs)
     if stack.reasons:
-        dataset.attrs["dicom_split"] = attrs["dicom_split"]
-    return dataset
+        attrs["dicom_split"] = "; ".join(stack.reasons)
+    if stack.has_pixels:
+        try:
+            dataset = dataset_of(table, stack, options)
+        except (XDicomError, ValueError) as error:
+            attrs["dicom_error"] = f"{type(error).__name__}: {error}"
+        else:
+            return dataset.assign_attrs(attrs)
+    else:
+        attrs["dicom_content"] = "header only, no pixels"
+    attrs["dicom_source"] = source_json(table, stack.table)
+    return xr.Dataset(coords={"frame_id": ("instance", stack.table.frame_id)}, attrs=attrs)
 
 
 def _study(table: FrameTable) -> xr.Dataset:

@@ -65,6 +65,20 @@ class Explanation:
         return "".join(parts)
 
 
+class Explanations(dict[str, Explanation]):
+    """Explanations by the path of their node, printed one after the other."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{path}\n{text}" for path, text in self.items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f"<h4>{html.escape(path)}</h4>{text._repr_html_()}" for path, text in self.items()
+        )
+
+
 _METHODS = {
     "value": "value",
     "value+repeat": "value, and order of repeats",

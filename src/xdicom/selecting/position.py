@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xdicom.errors import GeometryError
+from xdicom.selecting.values import values as attribute_values
 
 Floats = npt.NDArray[np.float64]
 
@@ -154,6 +155,10 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
 
 def _plane_origins(obj: xr.DataArray | xr.Dataset) -> Floats:
     positions = obj.coords.get("ImagePositionPatient")
+    if positions is None and "frame_id" in obj.coords:
+        # xarray gives a DataArray no coordinate that has a dim of its own
+        found = attribute_values(obj, "ImagePositionPatient")
+        positions = found.isel({d: 0 for d in found.dims if d not in ("z", "lps")})
     if positions is None or positions.dims != ("z", "lps"):
         raise GeometryError("the sheared stack has lost ImagePositionPatient(z, lps)")
     return np.asarray(positions.values, dtype=np.float64)
