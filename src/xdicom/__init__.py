@@ -48,6 +48,5 @@ __all__ = [
     "UnsupportedTransferSyntaxError",
     "XDicomError",
     "XDicomWarning",
-    "__version__",
     "open_series",
 ]
