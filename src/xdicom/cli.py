@@ -89,5 +89,5 @@ def _info(folder: Path) -> int:
     problems = tree.dicom.problems
     if len(problems):
         counts = ", ".join(f"{n} {kind}" for kind, n in problems["kind"].value_counts().items())
-        print(f"\n{len(problems)} problems ({counts}); tree.dicom.problems lists them")
+        print(f"\nproblems: {counts} (tree.dicom.problems lists them)")
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 MINUS = "\N{MINUS SIGN}"
@@ -21,12 +22,14 @@ def text_of(value: Any, units: str = "") -> str:
     ('−12.5 mm', '10:01:01.5')
     """
     kind = np.asarray(value).dtype.kind
+    if kind in "fmM" and pd.isna(value):
+        return "unknown"
     if kind == "m":
-        seconds = float(value / np.timedelta64(1, "s"))
-        whole, part = divmod(abs(seconds), 60)
-        hours, minutes = divmod(int(whole), 60)
-        text = f"{MINUS if seconds < 0 else ''}{hours:02}:{minutes:02}:{part:06.3f}"
-        return text.rstrip("0").rstrip(".")
+        milliseconds = round(float(value / np.timedelta64(1, "ms")))
+        whole, part = divmod(abs(milliseconds), 60_000)
+        hours, minutes = divmod(whole, 60)
+        text = f"{hours:02}:{minutes:02}:{part / 1000:06.3f}".rstrip("0").rstrip(".")
+        return (MINUS if milliseconds < 0 else "") + text
     if kind == "M":
         return str(np.datetime_as_string(value, unit="s")).replace("T", " ")
     if kind == "f":

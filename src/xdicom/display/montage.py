@@ -109,9 +109,9 @@ def montage(
     if limit < 1 or (columns is not None and columns < 1):
         raise ValueError(f"limit and columns are at least 1, not {limit} and {columns}")
     picks = _thinned([array.sizes[d] for d in frame_dims], limit)
+    array = array.transpose(*frame_dims, "y", "x", *(["sample"] if "sample" in array.dims else []))
     shown = array.isel(dict(zip(frame_dims, picks, strict=True)))
-    shown = shown.transpose(*frame_dims, "y", "x", *(["sample"] if "sample" in array.dims else []))
-    frames = _read(shown, frame_dims)
+    frames = _read(array, picks)
     colour = "sample" in array.dims
 
     height, width = _extent(shown)
@@ -181,28 +181,37 @@ def _thinned(sizes: Sequence[int], limit: int) -> list[Array]:
         if np.prod([min(n, candidate) for n in sizes], dtype=np.int64) > limit:
             break
         most = candidate
+    counts = [min(n, most) for n in sizes]
+    for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+        others = int(np.prod(counts, dtype=np.int64)) // counts[i]
+        counts[i] = min(sizes[i], limit // others)
     picks = []
-    for n in sizes:
-        count = min(n, most)
+    for n, count in zip(sizes, counts, strict=True):
         even = np.linspace(0, n - 1, count) if count > 1 else np.array([(n - 1) // 2])
         picks.append(np.round(even).astype(np.int64))
     return picks
 
 
-def _read(shown: xr.DataArray, frame_dims: Sequence[Hashable]) -> list[Array]:
+def _read(array: xr.DataArray, picks: Sequence[Array]) -> list[Array]:
     """The frames, each (y, x[, sample]); large ones are reduced as they come."""
-    depth = len(frame_dims)
-    plane = shown.shape[depth:]
-    places = list(np.ndindex(*shown.shape[:depth]))
+    frame_dims = array.dims[: len(picks)]
+    plane = array.shape[len(picks) :]
     step = ceil(max(plane[:2]) / _SIDE_LONGEST)
-    if step == 1 and shown.chunks is None:
+    if step == 1 and array.chunks is None:
+        shown = array.isel(dict(zip(frame_dims, picks, strict=True)))
         return list(shown.values.reshape(-1, *plane))
-    indices = [dict(zip(frame_dims, place, strict=True)) for place in places]
-    if shown.chunks is not None:
-        # one by one: dask then reads just these frames out of its chunks
-        single = compute(*(shown.isel(i).data for i in indices))  # type: ignore[no-untyped-call]
+    indices = [dict(zip(frame_dims, place, strict=True)) for place in product(*picks)]
+    if array.chunks is not None and not _is_as_opened(array):
+        # together, so that no chunk is computed twice
+        single = compute(*(array.isel(i).data for i in indices))  # type: ignore[no-untyped-call]
         return [_reduced(np.asarray(frame), step) for frame in single]
-    return [_reduced(shown.isel(i).values, step) for i in indices]
+    return [_reduced(array.isel(i).values, step) for i in indices]
+
+
+def _is_as_opened(array: xr.DataArray) -> bool:
+    """Whether a dask array is nothing but chunks to be read: single frames of them then can be."""
+    layers = getattr(array.data.dask, "layers", {})
+    return sum(not str(name).startswith("original-") for name in layers) == 1
 
 
 def _reduced(frame: Array, step: int) -> Array:

@@ -35,21 +35,20 @@ def outline(tree: xr.DataTree) -> str:
     p
     └─ s
        ├─ 1-T1  MR  z 1 × y 1 × x 1  float64
-       └─ 2                                   no array: GeometryError: no cosines
+       └─ 2         no array: GeometryError: no cosines
     """
     rows = []
     if VARIABLE in tree.dataset:
         rows.append(("/", *_described(tree)))
     rows += _rows(tree, "")
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+    # what is no array has a note in the place of dims and dtype
+    widths = [max((len(r[i]) for r in rows if i < 2 or r[3]), default=0) for i in range(4)]
     lines = []
     for row in rows:
-        if not any(row[1:]):
-            lines.append(row[0])
-            continue
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        lines.append("  ".join(c for c, w in zip([*cells, row[4]], [*widths, 1], strict=True) if w))
-    return "\n".join(line.rstrip() for line in lines)
+        cells = [c.ljust(w) for c, w in zip(row, widths, strict=False) if w]
+        known = cells if row[3] else cells[:2]
+        lines.append("  ".join([*known, row[4]]).rstrip())
+    return "\n".join(lines)
 
 
 Row = tuple[str, str, str, str, str]
@@ -75,7 +74,8 @@ def _described(node: xr.DataTree) -> tuple[str, str, str, str]:
             return modality, "", "", _short("no array: " + str(attrs["dicom_error"]))
         if "dicom_content" in attrs:
             objects = node.sizes.get("instance", 0)
-            return modality, "", "", f"no pixels, headers only: {objects} objects"
+            number = f"{objects} object" + ("" if objects == 1 else "s")
+            return modality, "", "", f"no pixels, headers only: {number}"
         return "", "", "", ""
     pixels = node[VARIABLE]
     modality = str(pixels.attrs.get("Modality", ""))
@@ -101,5 +101,6 @@ def _notes(node: xr.DataTree) -> Iterator[str]:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    """An error's first sentence, without the file."""
+    line = " ".join(text.partition(" [")[0].split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
