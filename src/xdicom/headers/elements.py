@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 
 # Keywords by the part of the work that needs them. Everything else stays in the file and is read
@@ -61,6 +62,38 @@ WANTED: Final[dict[int, str]] = {
 WANTED_VR: Final[dict[int, str]] = {tag: dictionary_VR(tag) for tag in WANTED}
 """The dictionary's VR of each wanted tag, for implicit VR and for UN."""
 
+DECISIVE: Final[frozenset[str]] = frozenset(
+    """Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames
+    BitsAllocated BitsStored HighBit PixelRepresentation PixelAspectRatio RescaleSlope
+    RescaleIntercept ModalityLUTSequence DoseGridScaling ImagePositionPatient
+    ImageOrientationPatient PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing
+    SpacingBetweenSlices SliceThickness SliceLocation GridFrameOffsetVector SliceVector
+    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence""".split()
+)
+"""Elements of geometry and pixels: repeated, they leave either unknown."""
+
+# identity and image pixel: a functional group that held one would make frames of other objects
+_TOP_LEVEL_ONLY: Final = frozenset(
+    """SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
+    FrameOfReferenceUID PatientID StudyID StudyDate StudyTime StudyDescription SeriesNumber
+    ConcatenationUID ConcatenationFrameOffsetNumber InConcatenationNumber
+    InConcatenationTotalNumber SamplesPerPixel PhotometricInterpretation PlanarConfiguration
+    NumberOfFrames Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation
+    ExtendedOffsetTable ExtendedOffsetTableLengths""".split()
+)
+
+GROUP_LEAVES: Final[dict[int, str]] = {
+    tag: keyword for tag, keyword in WANTED.items() if keyword not in _TOP_LEVEL_ONLY
+}
+"""Tag → keyword of the elements that functional groups may give to a frame."""
+
+IMAGE_CLASSES: Final[frozenset[str]] = frozenset(
+    uid
+    for uid, (name, kind, *_) in UID_dictionary.items()
+    if kind == "SOP Class" and "Image Storage" in name
+)
+"""SOP classes of images, whose instances should have pixels."""
+
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
 DIMENSION_INDEX: Final = 0x00209222
@@ -85,6 +118,16 @@ MACROS: Final[frozenset[int]] = frozenset(
     int(tag) for keyword in _MACROS.split() if (tag := tag_for_keyword(keyword)) is not None
 )
 """Sequences that are walked into inside the functional groups."""
+
+UNASSIGNED: Final[frozenset[int]] = frozenset(
+    int(tag)
+    for keyword in (
+        "UnassignedSharedConvertedAttributesSequence",
+        "UnassignedPerFrameConvertedAttributesSequence",
+    )
+    if (tag := tag_for_keyword(keyword)) is not None
+)
+"""Those of them that hold what had no place elsewhere: any other macro's value goes before."""
 
 ALIASES: Final[dict[str, str]] = {
     "EffectiveEchoTime": "EchoTime",
@@ -124,7 +167,7 @@ def tag_of(key: str | tuple[int, int] | int) -> int | None:
         return (key[0] << 16) | key[1]
     if isinstance(key, int):
         return key
-    tag = tag_for_keyword(key)
+    tag = tag_for_keyword(key) if key else None  # some entries of the dictionary have no keyword
     return None if tag is None else int(tag)
 
 

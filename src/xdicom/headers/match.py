@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from xdicom.headers.table import Column
-from xdicom.headers.values import date, seconds
+from xdicom.headers.values import (
+    FLOATS,
+    INTS,
+    date64,
+    moment64,
+    number,
+    numbers_in,
+    seconds,
+)
 
-_RELATIVE = 1e-6
-_CLOCKS = ("TM",)
-_CALENDARS = ("DA", "DT")
+_RELATIVE: Final = 1e-6
+_LAST_CHARACTER: Final = "\U0010ffff"
+_DATE: Final = re.compile(
+    r"(\d{4})(?:([-.]?)(\d\d)(?:\2(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(\.\d+)?)?)?)?)?)?"
+    r"(?:[+-]\d\d:?\d\d|Z)?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """Values from ``low`` to ``high``, both included; None for no end."""
+
+    low: Any
+    high: Any
+
+    def holds(self, key: Any) -> bool:
+        return (self.low is None or self.low <= key) and (self.high is None or key <= self.high)
 
 
 def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
-    """Rows whose value is the one wanted, one of several, or within a range.
+    r"""Rows whose value is the one wanted, one of several, or within a range.
 
     Parameters
     ----------
@@ -27,13 +52,21 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
     wanted : scalar, list, array, slice or None
         A value; values of which one must hold; ``slice(low, high)`` with both ends included and
         either end None; None for rows without a value. Times are ``"10:00"``, ``"100000"``,
-        `datetime.time`, timedelta or seconds since midnight. Text of several values (ImageType)
-        matches by all of it or by one of its values.
+        `datetime.time`, timedelta or seconds since midnight; dates and moments are
+        ``"2024-02-29"``, ``"20240229"``, ``"2024-02-29 10:15"``, ``"2024-02"``, `datetime.date`,
+        `datetime.datetime` or datetime64, and stand for all that lies in the day, minute or month.
+        Text of several values (ImageType) matches by all of it (``"ORIGINAL\\PRIMARY"``) or by one
+        of its values. Ages are ``"034Y"`` or years.
 
     Returns
     -------
     array of bool, shape of ``column.codes``
         Rows without a value match None only.
+
+    Raises
+    ------
+    ValueError
+        If a number, time or date is wanted and what is given is none.
 
     Examples
     --------
@@ -43,109 +76,154 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
     """
     if wanted is None:
         return column.codes < 0
+    whole: set[str] = set()
     if isinstance(wanted, slice):
-        if wanted.step is not None:
-            raise ValueError("a range of values has no step")
-        low, high = (None if v is None else _key(v, column.vr) for v in (wanted.start, wanted.stop))
-        hits = [any(_within(k, low, high) for k in _keys(t, column.vr)) for t in column.texts]
+        intervals = [_range(wanted, column.vr)]
     else:
-        several = _several(wanted)
-        options = [_key(v, column.vr) for v in (wanted if several else [wanted])]
-        hits = [_is_one(text, options, column.vr) for text in column.texts]
+        intervals = []
+        for value in wanted if _is_several(wanted) else [wanted]:
+            known = isinstance(value, str) and value in column.texts
+            if known:
+                whole.add(value)
+            try:
+                intervals.append(_interval(value, column.vr))
+            except ValueError:
+                if not known:
+                    raise
+    hits = [
+        text in whole
+        or any(interval.holds(key) for key in _keys(text, column.vr) for interval in intervals)
+        for text in column.texts
+    ]
     return np.array([*hits, False], dtype=bool)[column.codes]
 
 
-def _several(wanted: Any) -> TypeGuard[Iterable[Any]]:
-    return isinstance(wanted, (list, tuple, set, frozenset, range)) or (
-        isinstance(wanted, np.ndarray) and wanted.ndim > 0
-    )
+def _is_several(wanted: Any) -> bool:
+    if isinstance(wanted, (str, bytes)):
+        return False
+    if hasattr(wanted, "__array__"):
+        return np.ndim(wanted) > 0
+    return isinstance(wanted, Iterable)
 
 
-def _key(value: Any, vr: str) -> float | str:
-    """A wanted value in the form in which attributes of a VR are compared."""
-    if isinstance(value, np.generic):
-        value = value.item() if value.dtype.kind not in "mM" else value
-    if vr in _CLOCKS:
-        return _clock(value)
-    if vr in _CALENDARS:
-        return _moment(value)
-    if isinstance(value, bool):
-        return float(value)
-    if isinstance(value, (int, float)):
-        return float(value)
+def _range(wanted: slice, vr: str) -> _Interval:
+    if wanted.step is not None:
+        raise ValueError("a range of values has no step")
+    low, high = wanted.start, wanted.stop
+    last = None if high is None else _interval(high, vr).high
+    if isinstance(last, str):
+        last += _LAST_CHARACTER
+    return _Interval(None if low is None else _interval(low, vr).low, last)
+
+
+def _interval(value: Any, vr: str) -> _Interval:
+    """The values that a wanted one stands for."""
+    if hasattr(value, "__array__"):
+        value = np.asarray(value)[()]
+        if value.dtype.kind not in "mM":
+            value = value.item()
+    return _ORDERED.get(vr, _text_interval)(value)
+
+
+def _text_interval(value: Any) -> _Interval:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = str(value).strip()
-    if vr not in ("CS", "LO", "SH", "UI", "PN", "LT", "ST", "UT", "AE", "UC", "UR", "AS"):
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    return text
+    return _Interval(text, text)
 
 
-def _clock(value: Any) -> float:
+def _number(value: Any) -> float:
+    found = number(value) if isinstance(value, str) else float(value)
+    if np.isnan(found):
+        raise ValueError(f"{value!r} is no number")
+    return found
+
+
+def _float_interval(value: Any) -> _Interval:
+    found = _number(value)
+    slack = _RELATIVE * abs(found)
+    return _Interval(found - slack, found + slack)
+
+
+def _int_interval(value: Any) -> _Interval:
+    found = value if isinstance(value, int) else _number(value)
+    return _Interval(found, found)
+
+
+def _age_interval(value: Any) -> _Interval:
+    ages = numbers_in(value, "AS") if isinstance(value, str) else None
+    return _float_interval(ages[0] if ages else value)
+
+
+def _clock_interval(value: Any) -> _Interval:
+    """Microseconds since midnight."""
     if isinstance(value, dt.time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds()
-    if isinstance(value, np.timedelta64):
-        return float(value / np.timedelta64(1, "us")) / 1e6
-    if isinstance(value, (int, float)):
-        return float(value)
-    found = seconds(str(value))
+        found = value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    elif isinstance(value, dt.timedelta):
+        found = value.total_seconds()
+    elif isinstance(value, np.timedelta64):
+        found = float(value / np.timedelta64(1, "us")) / 1e6
+    elif isinstance(value, str):
+        found = seconds(value)
+    else:
+        found = float(value)
     if np.isnan(found):
         raise ValueError(f"{value!r} is no time; give HH:MM:SS, HHMMSS, or seconds since midnight")
-    return found
+    return _Interval(round(found * 1e6), round(found * 1e6))
 
 
-def _moment(value: Any) -> str:
-    """A date or moment as sortable digits, as much of it as is given."""
-    if isinstance(value, np.datetime64):
-        value = value.astype("M8[us]").item()
+def _moment_interval(value: Any) -> _Interval:
+    """Microseconds since 1970, from the first to the last of the day, minute … that is given."""
+    moment: np.datetime64[Any]
     if isinstance(value, dt.datetime):
-        return value.strftime("%Y%m%d%H%M%S")
-    if isinstance(value, dt.date):
-        return value.strftime("%Y%m%d")
-    digits = "".join(c for c in str(value).split("+")[0] if c.isdigit() or c == ".")
-    if len(digits) < 4:
-        raise ValueError(f"{value!r} is no date; give YYYY-MM-DD or YYYYMMDD")
-    return digits
+        moment = np.datetime64(value.replace(tzinfo=None), "us")
+    elif isinstance(value, dt.date):
+        moment = np.datetime64(value, "D")
+    elif isinstance(value, np.datetime64):
+        moment = value.astype("M8[us]")
+    else:
+        moment = _parsed_moment(str(value))
+    if np.isnat(moment):
+        raise ValueError(f"{value!r} is no date; give YYYY-MM-DD, YYYYMMDD or YYYY-MM-DD HH:MM:SS")
+    first, after = (m.astype("M8[us]").astype(np.int64) for m in (moment, moment + 1))
+    return _Interval(int(first), int(after) - 1)
 
 
-def _keys(text: str, vr: str) -> list[float | str]:
+def _parsed_moment(text: str) -> np.datetime64:
+    """A date or moment in the unit of what is given of it; an offset is left out (local time)."""
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return np.datetime64("NaT", "D")
+    year, _, month, day, hour, minute, second, fraction = match.groups()
+    iso = "-".join(part for part in (year, month, day) if part)
+    if hour:
+        iso += "T" + ":".join(part for part in (hour, minute, second) if part)
+    try:
+        return np.datetime64(iso + (fraction or "")[:7])
+    except ValueError:
+        return np.datetime64("NaT", "D")
+
+
+_ORDERED: Final = {
+    **dict.fromkeys(FLOATS, _float_interval),
+    **dict.fromkeys(INTS, _int_interval),
+    "AS": _age_interval,
+    "TM": _clock_interval,
+    "DA": _moment_interval,
+    "DT": _moment_interval,
+}
+"""VRs whose values have an order other than that of their text."""
+
+
+def _keys(text: str, vr: str) -> list[Any]:
     """The values of an attribute's text, in the form in which they are compared."""
-    if vr in _CLOCKS:
-        return [seconds(text)]
-    if vr in _CALENDARS:
-        return [date(text).replace("-", "") or _moment(text) if len(text) >= 4 else text]
-    found: list[float | str] = []
-    for part in text.split("\\"):
-        key = _key(part, vr)
-        found.append(key)
-    return found
-
-
-def _within(key: float | str, low: float | str | None, high: float | str | None) -> bool:
-    if isinstance(key, float):
-        low = float(low) if low is not None else -np.inf
-        high = float(high) if high is not None else np.inf
-        slack = _RELATIVE * max(abs(key), 1e-30)
-        return low - slack <= key <= high + slack
-    above = low is None or key[: len(str(low))] >= str(low)
-    return above and (high is None or key[: len(str(high))] <= str(high))
-
-
-def _is_one(text: str, options: list[float | str], vr: str) -> bool:
-    keys = _keys(text, vr)
-    for option in options:
-        if option == text:
-            return True
-        for key in keys:
-            if isinstance(key, float) and isinstance(option, float):
-                if abs(key - option) <= _RELATIVE * max(abs(option), 1e-30):
-                    return True
-            elif vr in _CALENDARS:
-                if str(key)[: len(str(option))] == option:
-                    return True
-            elif key == option or (isinstance(option, float) and str(key) == f"{option:g}"):
-                return True
-    return False
+    if vr not in _ORDERED:
+        return text.split("\\")
+    if vr == "TM":
+        found = [seconds(part) for part in text.split("\\")]
+        return [round(value * 1e6) for value in found if not np.isnan(value)]
+    if vr in ("DA", "DT"):
+        read = date64 if vr == "DA" else moment64
+        moments = [read(part).astype("M8[us]") for part in text.split("\\")]
+        return [int(moment.astype(np.int64)) for moment in moments if not np.isnat(moment)]
+    return list(numbers_in(text, vr) or ())

@@ -6,11 +6,12 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache
 from typing import Final
 
+from pydicom.config import IGNORE
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
+    UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -92,25 +93,59 @@ def read_file_meta(w: Window) -> FileMeta:
     return FileMeta(position, syntax, values[_MEDIA], preamble, problems)
 
 
-def encoding_of(w: Window, meta: FileMeta, start: int) -> Encoding:
-    """How the elements from ``start`` on are encoded; the first of them tells, not only the UID."""
-    if meta.transfer_syntax == ExplicitVRBigEndian:
-        return EXPLICIT_BE
-    encoding = IMPLICIT_LE if meta.transfer_syntax == ImplicitVRLittleEndian else EXPLICIT_LE
+def encoding_of(w: Window, start: int, transfer_syntax: str) -> Encoding:
+    """How the elements from ``start`` on are encoded; the first of them tells, not only the UID.
+
+    Raises
+    ------
+    CorruptFileError
+        If they are little endian in a big-endian transfer syntax: the pixels cannot be known.
+    """
     first = _first(w, start)
-    if len(first) < 8:
-        return encoding
-    actual = EXPLICIT_LE if looks_explicit(first) else IMPLICIT_LE
-    if actual is not encoding:
-        what = f"elements are not encoded as {meta.transfer_syntax} says"
-        meta.problems.append(("WrongTransferSyntax", what))
-    return actual
+    if transfer_syntax == ExplicitVRBigEndian:
+        if first[:1] not in (b"\0", b""):
+            raise CorruptFileError(
+                "the elements are not big endian, as the transfer syntax says", file=w.name
+            )
+        return EXPLICIT_BE
+    if len(first) == 8:
+        return EXPLICIT_LE if looks_explicit(first) else IMPLICIT_LE
+    return IMPLICIT_LE if transfer_syntax == ImplicitVRLittleEndian else EXPLICIT_LE
+
+
+@lru_cache(maxsize=256)
+def is_encapsulated(transfer_syntax: str) -> bool:
+    """Whether pixels stand in items (PS3.5 A.4); of unknown and private syntaxes, False.
+
+    Examples
+    --------
+    >>> is_encapsulated("1.2.840.10008.1.2.4.90"), is_encapsulated("1.2.840.10008.1.2.1")
+    (True, False)
+    """
+    uid = _uid(transfer_syntax)
+    return is_public(transfer_syntax) and uid.is_compressed and not uid.is_deflated
+
+
+@lru_cache(maxsize=256)
+def is_public(transfer_syntax: str) -> bool:
+    """Whether a UID is a transfer syntax of the standard; only a vendor knows any other."""
+    uid = _uid(transfer_syntax)
+    return uid.is_transfer_syntax and not uid.is_private
+
+
+def _uid(text: str) -> UID:
+    return UID(text, validation_mode=IGNORE)  # a text that is no UID is answered, not warned of
+
+
+def file_meta(path: str) -> FileMeta:
+    """The file meta information of a file."""
+    with open(path, "rb", buffering=0) as file:
+        return read_file_meta(file_window(file.fileno(), os.fstat(file.fileno()).st_size, path))
 
 
 def dataset_start(path: str) -> int:
     """Where the data set of a file begins: after preamble and file meta information."""
-    with open(path, "rb", buffering=0) as file:
-        return read_file_meta(file_window(file.fileno(), os.fstat(file.fileno()).st_size, path)).start
+    return file_meta(path).start
 
 
 def _first(w: Window, position: int) -> bytes:
@@ -227,7 +262,9 @@ def inflate(data: bytes, start: int, stop: int | None = None, name: str = "") ->
     CorruptFileError
         If the stream is broken.
     """
-    most = MAX_INFLATED_BYTES + 1 if stop is None else min(stop, MAX_INFLATED_BYTES + 1)
+    most = MAX_INFLATED_BYTES + 1
+    if stop is not None:
+        most = max(1, min(stop, most))  # 0 means no limit to zlib
     try:
         found = zlib.decompressobj(-zlib.MAX_WBITS).decompress(memoryview(data)[start:], most)
     except zlib.error as error:

@@ -4,66 +4,88 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pydicom
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.multival import MultiValue
 from tqdm.auto import tqdm
 
 from xdicom.errors import CorruptFileError, HeadersUnavailableError
-from xdicom.headers.elements import tag_of
+from xdicom.headers.elements import MACROS, WANTED, tag_of
 from xdicom.headers.table import MISSING, Column, FrameTable, check_unchanged
 
 _NOT_A_VALUE: Final = frozenset(("SQ", "OB", "OW", "OL", "OV", "OF", "OD", "UN"))
+_SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
 
 def read_header(path: str, size: int, mtime_ns: int) -> FileDataset:
     """The whole header of a file, without its pixels.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    size, mtime_ns : int
+        What it had when it was indexed: bytes, and nanoseconds since the epoch.
 
     Raises
     ------
     HeadersUnavailableError
         If the file is gone.
     CorruptFileError
-        If it changed since it was indexed.
+        If it changed since it was indexed, or pydicom cannot read it.
     """
+    _check(path, size, mtime_ns)
+    return _parsed(path)
+
+
+def _check(path: str, size: int, mtime_ns: int) -> None:
     try:
         stat = os.stat(path)
     except OSError as error:
         raise HeadersUnavailableError(
-            "the file of this header cannot be read", file=path,
+            "the file of this header cannot be read",
+            file=path,
             remedy="Pass source= with the folder where the files are now",
-        ) from error  # fmt: skip
+        ) from error
     check_unchanged(path, size, mtime_ns, stat)
-    return _parsed(path, size, mtime_ns)
 
 
-@lru_cache(maxsize=16)
-def _cached(path: str, size: int, mtime_ns: int) -> FileDataset:
-    return _parsed(path, size, mtime_ns)
-
-
-def _parsed(path: str, size: int, mtime_ns: int) -> FileDataset:
-    del size, mtime_ns
+def _parsed(path: str) -> FileDataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    except Exception as error:
+    except Exception as error:  # pydicom raises anything
         raise CorruptFileError(f"pydicom cannot read the header: {error}", file=path) from error
 
 
+@lru_cache(maxsize=16)
+def _cached(path: str, size: int, mtime_ns: int) -> FileDataset:
+    """A header for reading only: the same one is given again while the file stays the same."""
+    del size, mtime_ns
+    return _parsed(path)
+
+
 def header_of(table: FrameTable, row: int) -> FileDataset:
-    """The header of the instance that a row belongs to."""
-    file = int(table.file[row])
-    return read_header(
-        table.path(row), int(table.files.sizes[file]), int(table.files.mtimes[file])
-    )
+    """The header of the instance that a row belongs to, one that the caller may change.
+
+    Raises
+    ------
+    HeadersUnavailableError, CorruptFileError
+        As `read_header`.
+    """
+    return read_header(*_place(table, int(table.file[row])))
+
+
+def _place(table: FrameTable, file: int) -> tuple[str, int, int]:
+    path = os.path.join(table.root, table.files.paths[file])
+    return path, int(table.files.sizes[file]), int(table.files.mtimes[file])
 
 
 def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Column:
@@ -74,7 +96,10 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
     table : FrameTable
         The rows.
     key : str, int or (int, int)
-        Keyword, tag, or a path such as ``"RadiopharmaceuticalInformationSequence.0.RadionuclideHalfLife"``.
+        Keyword, tag, or a path into sequences such as
+        ``"RadiopharmaceuticalInformationSequence.0.RadionuclideHalfLife"`` (without a number: the
+        first item). In enhanced objects a keyword or tag is also found in the functional groups
+        of the frame, and in those that all frames share.
 
     Returns
     -------
@@ -85,64 +110,133 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
     ------
     KeyError
         If the key is no DICOM keyword, tag or path.
+    HeadersUnavailableError, CorruptFileError
+        If a file is gone, has changed or cannot be read.
     """
     if isinstance(key, str) and key in table.columns:
         return table.columns[key]
-    path = key.split(".") if isinstance(key, str) else [key]
-    tag = tag_of(path[0])
-    if tag is None:
-        raise KeyError(f"{key!r} is no DICOM keyword or tag")
-    if len(path) == 1:
-        from_tag = pydicom.datadict.keyword_for_tag(tag)
-        if from_tag and from_tag in table.columns:
-            return table.columns[from_tag]
-    return _fetch(table, lambda ds: _element(ds, path))
+    path = _path(key)
+    if len(path) == 1 and path[0][0] in WANTED:
+        return table.column(WANTED[path[0][0]])
+    return _fetch(table, path)
 
 
-def _element(ds: Dataset, path: list[Any]) -> DataElement | None:
-    for step in path[:-1]:
-        if isinstance(step, str) and step.isdigit():
+_Path = list[tuple[int, int]]
+"""Tags, each with the number of the item that the path goes on in."""
+
+
+def _path(key: str | int | tuple[int, int]) -> _Path:
+    path: _Path = []
+    for name in key.split(".") if isinstance(key, str) else [key]:
+        if isinstance(name, str) and name.isdecimal() and path:
+            path[-1] = path[-1][0], int(name)
             continue
-        place = path.index(step) + 1
-        sequence = ds.get(tag_of(step))
-        index = int(path[place]) if place < len(path) and str(path[place]).isdigit() else 0
-        if sequence is None or len(sequence.value) <= index:
-            return None
-        ds = sequence.value[index]
-    tag = tag_of(path[-1])
-    found = ds.get(tag) if tag is not None else None
-    return found if isinstance(found, DataElement) else None
+        tag = tag_of(name)
+        if tag is None or not 0 <= tag <= 0xFFFFFFFF:
+            raise KeyError(f"{key!r} is no DICOM keyword or tag")
+        path.append((tag, 0))
+    return path
 
 
-def _fetch(table: FrameTable, pick: Callable[[Dataset], DataElement | None]) -> Column:
+def _fetch(table: FrameTable, path: _Path) -> Column:
+    """Read an attribute from the header of each file."""
     texts: dict[str, int] = {}
     codes = np.full(len(table), MISSING, np.int32)
     vr = "UN"
-    files: npt.NDArray[np.int64] = np.unique(table.file)
-    for file in tqdm(files, desc="reading headers", unit="file", delay=1, leave=False):
-        rows = np.flatnonzero(table.file == file)
-        path = table.path(int(rows[0]))
-        size, mtime = int(table.files.sizes[file]), int(table.files.mtimes[file])
-        try:
-            stat = os.stat(path)
-        except OSError as error:
-            raise HeadersUnavailableError(
-                "the file of this header cannot be read", file=path,
-                remedy="Pass source= with the folder where the files are now",
-            ) from error  # fmt: skip
-        check_unchanged(path, size, mtime, stat)
-        element = pick(_cached(path, size, mtime))
-        if element is None or element.is_empty or element.VR in _NOT_A_VALUE:
-            continue
-        vr = element.VR
-        value = element.value
-        parts = value if isinstance(value, (list, pydicom.multival.MultiValue)) else [value]
-        text = "\\".join(_written(p) for p in parts)
-        codes[rows] = texts.setdefault(text, len(texts))
+    order = np.argsort(table.file, kind="stable")
+    files, starts = np.unique(table.file[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    bar = tqdm(
+        zip(files.tolist(), groups, strict=True),
+        desc="reading headers",
+        unit="file",
+        total=len(files),
+        delay=1,
+        leave=False,
+    )
+    for file, rows in bar:
+        place = _place(table, file)
+        _check(*place)
+        header = _cached(*place)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            own = _of_instance(header, path)
+            for row in rows.tolist():
+                element = _of_frame(header, int(table.frame_number[row]), path) or own
+                if element is None or element.is_empty or element.VR in _NOT_A_VALUE:
+                    continue
+                vr = element.VR
+                codes[row] = texts.setdefault(_text(element), len(texts))
     return Column(codes, tuple(texts), vr)
 
 
-def _written(value: Any) -> str:
-    """A value as the file writes it: pydicom keeps the text of DS and IS."""
-    original = getattr(value, "original_string", None)
-    return original if isinstance(original, str) else str(value)
+def _of_instance(header: Dataset, path: _Path) -> DataElement | None:
+    """The element at the end of a path from the top level."""
+    for tag, item in path[:-1]:
+        found = _get(header, tag)
+        if found is None or found.VR != "SQ" or len(found.value) <= item:
+            return None
+        header = found.value[item]
+    return _get(header, path[-1][0])
+
+
+def _of_frame(header: Dataset, frame: int, path: _Path) -> DataElement | None:
+    """The element of a keyword or tag in a frame's functional groups, or in the shared ones."""
+    if len(path) > 1:
+        return None
+    for groups, item in ((_PER_FRAME, frame - 1), (_SHARED, 0)):
+        items = header.get(groups) or ()
+        if 0 <= item < len(items):
+            found = list(_leaves(items[item], path[0][0]))
+            if found and all(element.value == found[0].value for element in found):
+                return found[0]
+    return None
+
+
+def _leaves(item: Dataset, tag: int, depth: int = 0) -> Iterator[DataElement]:
+    """Elements of a tag in the macros of a functional group.
+
+    Public ones in public macros only, private ones in private ones only: vendors nest whole
+    headers there, where a public keyword means something else (SPEC §2.5).
+    """
+    private = bool(tag >> 16 & 1)
+    for element in item:
+        nested = depth == 0 or private or int(element.tag) in MACROS
+        if element.VR != "SQ" or element.tag.is_private != private or not nested:
+            continue
+        for inner in element.value[:1]:
+            found = _get(inner, tag)
+            if found is not None:
+                yield found
+            yield from _leaves(inner, tag, depth + 1)
+
+
+def _get(header: Dataset, tag: int) -> DataElement | None:
+    """An element by tag; as text where pydicom cannot convert it."""
+    found: Any
+    try:
+        found = header.get(tag)
+    except Exception:  # noqa: BLE001  pydicom raises anything
+        raw: Any = header.get_item(tag)
+        if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes):
+            return None
+        return DataElement(tag, "LT", raw.value.decode("latin-1").strip(" \0"), raw.value_tell)
+    return found if isinstance(found, DataElement) else None
+
+
+def _text(element: DataElement) -> str:
+    """A value as the file writes it, in the form in which tables hold it."""
+    value: Any = element.value
+    values = value if isinstance(value, (list, MultiValue)) else [value]
+    return "\\".join(_one_text(one, element.VR) for one in values)
+
+
+def _one_text(value: Any, vr: str) -> str:
+    original = getattr(value, "original_string", None)  # pydicom keeps the text of DS and IS
+    if isinstance(original, str):
+        return original.strip(" \0")
+    if vr == "FL":  # 4.76, not 4.760000228881836
+        return str(np.float32(value))
+    if vr == "AT":
+        return f"{int(value):08x}"
+    return str(value).strip(" \0")

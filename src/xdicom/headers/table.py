@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xdicom.errors import CorruptFileError, Problem
-from xdicom.headers.elements import vr_of
+from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
 from xdicom.headers.parse import DimensionIndex, Head
-from xdicom.headers.values import Values, convert
+from xdicom.headers.values import Values, as_numbers, convert
 
 IntArray = npt.NDArray[np.int64]
 MISSING: Final = -1
@@ -35,11 +35,14 @@ class Column:
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> Column:
         """The same column for some rows, with only the texts that they use."""
-        used, codes = np.unique(self.codes[rows], return_inverse=True)
-        if used.size and used[0] == MISSING:
-            used, codes = used[1:], codes - 1
-        texts = tuple(self.texts[i] for i in used)
-        return Column(codes.reshape(np.shape(rows)).astype(np.int32), texts, self.vr)
+        codes = self.codes[rows]
+        used = np.zeros(len(self.texts) + 1, bool)
+        used[codes] = True  # the last stands for −1
+        if used[:-1].all():
+            return Column(codes, self.texts, self.vr)
+        renumber = np.append(np.cumsum(used[:-1]) - 1, MISSING).astype(np.int32)
+        texts = tuple(self.texts[i] for i in np.flatnonzero(used[:-1]))
+        return Column(renumber[codes], texts, self.vr)
 
     @cached_property
     def values(self) -> Values:
@@ -65,12 +68,8 @@ class Column:
 
         Rows whose text does not hold just ``width`` valid numbers count as missing.
         """
-        single = [convert([text], self.vr) for text in self.texts]
-        table = np.full((len(self.texts) + 1, width), np.nan)
-        for i, value in enumerate(single):
-            if value.array.dtype.kind in "if" and value.array[0].size == width and value.valid[0]:
-                table[i] = value.array[0]
-        found = table[self.codes]
+        missing = np.full((1, width), np.nan)
+        found = np.concatenate([as_numbers(self.texts, self.vr, width), missing])[self.codes]
         return found[..., 0] if width == 1 else found
 
 
@@ -149,10 +148,13 @@ class FrameTable:
         return self.column(keyword).numbers(width)
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> FrameTable:
-        """The table of some rows and of the files that these use."""
+        """The table of some rows and of the files that these use.
+
+        Problems of its other files go; those of files that were left out stay.
+        """
         rows = np.asarray(rows, dtype=np.int64).ravel()
         used, file = np.unique(self.file[rows], return_inverse=True)
-        names = {self.files.paths[i] for i in used}
+        others = set(self.files.paths) - {self.files.paths[i] for i in used}
         return FrameTable(
             root=self.root,
             files=self.files.take(used),
@@ -167,7 +169,7 @@ class FrameTable:
                 if (column := whole.take(rows)).texts
             },
             dimensions={i: d for i, j in enumerate(used) if (d := self.dimensions.get(int(j)))},
-            problems=tuple(p for p in self.problems if p.excluded or p.file in names),
+            problems=tuple(p for p in self.problems if p.file not in others),
             kind=self.kind,
         )
 
@@ -226,7 +228,7 @@ class TableBuilder:
         number = len(self._stats)
         self._stats.append((path, size, mtime_ns))
         self.problems.extend(Problem(kind, text, path) for kind, text in head.problems)
-        uid = head.attributes.get("SOPInstanceUID") or f"file:{path}"
+        uid = head.attributes.get("SOPInstanceUID") or f"file:{path}:{size}:{mtime_ns}"
         if head.pixel is not None:
             head.attributes["xdicom_pixel_element"] = head.pixel.keyword
             head.attributes["xdicom_pixel_vr"] = head.pixel.vr
@@ -238,7 +240,7 @@ class TableBuilder:
         count = max(frames, 1)
         start = self._rows
         self._put({**head.attributes, **head.shared}, start, count)
-        for i, leaves in enumerate(head.frames[:count]):
+        for i, leaves in enumerate(head.frames[:frames]):
             self._put(leaves, start + i, 1)
         self._rows += count
         if head.dimensions:
@@ -272,6 +274,7 @@ class TableBuilder:
             array = np.full(self._rows, MISSING, np.int32)
             array[: len(codes)] = codes
             columns[key] = Column(array, tuple(self._texts[key]), vr_of(key))
+            self._note_invalid(key, columns[key])
         integers = (
             np.array(x, dtype=np.int64)
             for x in (self._file, self._frame, self._ids, self._offsets, self._lengths)
@@ -296,20 +299,46 @@ class TableBuilder:
             kind=kind,
         )
 
+    def _note_invalid(self, keyword: str, column: Column) -> None:
+        """Note the texts of a column that are no values of its VR; NumberOfFrames was before."""
+        if keyword == "NumberOfFrames":
+            return
+        for code in np.flatnonzero(~column.values.valid):
+            # values that may tell who the patient is are not repeated (SPEC §8)
+            private = keyword in PRIVATE_TO_PATIENT
+            text = "invalid" if private else repr(column.texts[code])
+            what = f"{keyword} is {text}, which is no {column.vr}; taken as missing"
+            rows = np.flatnonzero(column.codes == code)
+            for file in dict.fromkeys(self._file[row] for row in rows):
+                self.problems.append(Problem("InvalidValue", what, self._stats[file][0]))
 
-class _Registry:
-    """The tables that are open in this process, the latest used last: a cache, never the truth."""
 
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
+class Registry:
+    """The tables that are open in this process, the latest used last: a cache, never the truth.
+
+    Parameters
+    ----------
+    most : int
+        Tables that are kept.
+    rows : int
+        Rows that all kept tables may have together; the latest is kept whatever its size.
+    """
+
+    def __init__(self, most: int = 4096, rows: int = 1_000_000) -> None:
+        self._most, self._most_rows = most, rows
         self._tables: OrderedDict[str, FrameTable] = OrderedDict()
+        self._rows = 0
 
     def remember(self, table: FrameTable) -> None:
         """Keep a table, and let the oldest go."""
+        before = self._tables.pop(table.digest, None)
+        self._rows += len(table) - (0 if before is None else len(before))
         self._tables[table.digest] = table
-        self._tables.move_to_end(table.digest)
-        while len(self._tables) > self._most:
-            self._tables.popitem(last=False)
+        while len(self._tables) > 1 and (
+            len(self._tables) > self._most or self._rows > self._most_rows
+        ):
+            _, oldest = self._tables.popitem(last=False)
+            self._rows -= len(oldest)
 
     def find(self, digest: str) -> FrameTable | None:
         """The table with a digest, if it is still open."""
@@ -321,9 +350,10 @@ class _Registry:
     def clear(self) -> None:
         """Forget all (for tests)."""
         self._tables.clear()
+        self._rows = 0
 
 
-REGISTRY: Final = _Registry()
+REGISTRY: Final = Registry()
 
 
 def check_unchanged(path: str, size: int, mtime_ns: int, stat: os.stat_result) -> None:
@@ -342,6 +372,3 @@ def check_unchanged(path: str, size: int, mtime_ns: int, stat: os.stat_result) -
             found=f"{stat.st_size} bytes of {stat.st_mtime_ns} ns",
             remedy="Open it again",
         )
-
-
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]

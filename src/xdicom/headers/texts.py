@@ -1,4 +1,4 @@
-"""The bytes of values become raw text: numbers by their shortest form, several joined by \\."""
+"""The bytes of values become raw text: numbers in their shortest form, several in one text."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Texts:
             if vr == b"US or SS":
                 vr = b"SS" if self._signed else b"US"
         if vr in _PLAIN or vr in _CODED:
-            if vr in _PLAIN or raw.isascii() and b"\x1b" not in raw:
+            if vr in _PLAIN or (raw.isascii() and b"\x1b" not in raw):
                 text = raw.decode("latin-1")
             else:
                 text = self._decoded(raw)

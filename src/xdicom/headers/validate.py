@@ -5,31 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.uid import UID
-
 from xdicom.errors import (
     CorruptFileError,
     InconsistentSeriesError,
     MissingAttributeError,
+    NotDicomError,
     ResourceLimitError,
 )
-from xdicom.headers.parse import Head
+from xdicom.headers.meta import is_encapsulated, is_public
+from xdicom.headers.parse import Head, PixelElement
 from xdicom.headers.values import number
 
 MAX_FRAME_BYTES: Final = 2**31
+MAX_FRAMES: Final = 1_000_000
 DICOMDIR: Final = "1.2.840.10008.1.3.10"
 
-# PS3.3 C.7.6.3, Image Pixel module: Type 1 for PixelData
-_REQUIRED: Final = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "PixelRepresentation",
-)
+# PS3.3 C.7.6.3, Image Pixel module: Type 1 for PixelData, integers and their lowest value
+_REQUIRED: Final = {
+    "Rows": 1,
+    "Columns": 1,
+    "SamplesPerPixel": 1,
+    "BitsAllocated": 1,
+    "BitsStored": 1,
+    "PixelRepresentation": 0,
+}
+_REQUIRED_FLOAT: Final = {"Rows": 1, "Columns": 1}
 _FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+# MPEG and HEVC video, JPEG 2000 Part 2: one codestream of many frames
+_MANY_FRAMES_A_FRAGMENT: Final = tuple(
+    f"1.2.840.10008.1.2.4.{end}"
+    for end in ("10", "92", "93")  # 100 to 108: video
+)
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,13 @@ class Leniency:
     """``"length"``: without NumberOfFrames, let the length of the pixel data tell it."""
 
 
-def count_frames(head: Head, size: int, name: str, leniency: Leniency) -> int:
+def count_frames(head: Head, name: str, leniency: Leniency) -> int:
     """Frames that can be read of a file; 0 for an object without pixels.
 
     Parameters
     ----------
     head : Head
         The parsed header; problems are added to it.
-    size : int
-        The file's size in bytes.
     name : str
         The file's name, for messages.
     leniency : Leniency
@@ -63,17 +67,23 @@ def count_frames(head: Head, size: int, name: str, leniency: Leniency) -> int:
 
     Raises
     ------
+    NotDicomError
+        If there is neither preamble nor SOPClassUID.
     CorruptFileError
-        If there is no SOPClassUID, or the pixel data are shorter than the header says.
+        If there is no SOPClassUID, or the pixel data are less than the header says.
     MissingAttributeError
         If an attribute that tells how to read the pixels is missing or no number.
     InconsistentSeriesError
         If the pixel data hold a frame or more beyond what the header says.
     ResourceLimitError
-        If one frame is larger than 2 GiB.
+        If one frame is larger than 2 GiB, or there are more than a million.
     """
     attributes = head.attributes
     if "SOPClassUID" not in attributes:
+        if not head.preamble:
+            raise NotDicomError(
+                "this is not a DICOM file", file=name, expected="DICM at byte 128, or a SOPClassUID"
+            )
         raise CorruptFileError(
             "the header holds no SOPClassUID",
             file=name,
@@ -83,13 +93,12 @@ def count_frames(head: Head, size: int, name: str, leniency: Leniency) -> int:
         if uid not in attributes:
             head.problems.append(("MissingUID", f"{uid} is missing; a substitute groups the file"))
     if head.pixel is None:
-        if "Rows" in attributes:
-            head.problems.append(
-                ("NoPixelData", "the header describes an image, but there is no pixel element")
-            )
+        if head.is_image:
+            what = "the object is an image, but there is no pixel element"
+            head.problems.append(("NoPixelData", what))
         return 0
     frames, declared = _declared_frames(head)
-    bits = _frame_bits(head, name)
+    bits = _frame_bits(head, head.pixel, name)
     if bits > MAX_FRAME_BYTES * 8:
         raise ResourceLimitError(
             "one frame is absurdly large",
@@ -105,20 +114,24 @@ def count_frames(head: Head, size: int, name: str, leniency: Leniency) -> int:
             expected=f"{frames} items",
             found=f"{len(head.frames)}",
         )
-    syntax = UID(head.transfer_syntax)
-    if syntax.is_transfer_syntax and not syntax.is_private and syntax.is_compressed and (
-        not syntax.is_deflated
-    ):
-        return frames
-    if head.pixel.length < 0:
-        if syntax.is_private or not syntax.is_transfer_syntax:
-            return frames
+    if is_encapsulated(head.transfer_syntax):
+        _check_fragments(head, head.pixel, frames, name)
+    elif head.pixel.length >= 0:
+        frames = _native_frames(head, head.pixel, name, bits, frames, declared, leniency)
+    elif is_public(head.transfer_syntax):
         raise CorruptFileError(
             "pixel data of undefined length under a transfer syntax that is not encapsulated",
             file=name,
             found=head.transfer_syntax,
         )
-    return _native_frames(head, size, name, bits, frames, declared, leniency)
+    if frames > MAX_FRAMES:
+        raise ResourceLimitError(
+            "the file has absurdly many frames",
+            file=name,
+            expected=f"at most {MAX_FRAMES}",
+            found=frames,
+        )
+    return frames
 
 
 def _declared_frames(head: Head) -> tuple[int, bool]:
@@ -133,21 +146,14 @@ def _declared_frames(head: Head) -> tuple[int, bool]:
     return 1, False
 
 
-def _frame_bits(head: Head, name: str) -> int:
+def _frame_bits(head: Head, pixel: PixelElement, name: str) -> int:
     """Bits of one native frame, after checking that the attributes that tell it are there."""
     attributes = head.attributes
-    assert head.pixel is not None
-    float_bits = _FLOAT_BITS.get(head.pixel.keyword)
-    required = _REQUIRED if float_bits is None else ("Rows", "Columns")
+    float_bits = _FLOAT_BITS.get(pixel.keyword)
     found: dict[str, int] = {}
-    for keyword in required:
+    for keyword, lowest in (_REQUIRED if float_bits is None else _REQUIRED_FLOAT).items():
         text = attributes.get(keyword, "")
-        if keyword == "PhotometricInterpretation":
-            if not text:
-                raise MissingAttributeError(f"{keyword} is missing", file=name)
-            continue
-        value = number(text.split("\\")[0])
-        lowest = 0 if keyword == "PixelRepresentation" else 1
+        value = number(text)
         if not (value >= lowest and value == int(value)):
             raise MissingAttributeError(
                 f"{keyword} is missing or invalid",
@@ -157,29 +163,51 @@ def _frame_bits(head: Head, name: str) -> int:
             )
         found[keyword] = int(value)
     samples = found.get("SamplesPerPixel", 1)
+    if float_bits is None:
+        needed = ["PhotometricInterpretation"]
+        if samples > 1 and not is_encapsulated(head.transfer_syntax):
+            needed.append("PlanarConfiguration")
+        for keyword in needed:
+            if keyword not in attributes:
+                raise MissingAttributeError(
+                    f"{keyword} is missing", file=name, expected="a value", found="nothing"
+                )
     if attributes.get("PhotometricInterpretation") == "YBR_FULL_422":
         samples = 2  # PS3.3 C.7.6.3.1.2: chrominance at half the columns
-    bits = float_bits or found["BitsAllocated"]
-    return found["Rows"] * found["Columns"] * samples * bits
+    return found["Rows"] * found["Columns"] * samples * (float_bits or found["BitsAllocated"])
+
+
+def _check_fragments(head: Head, pixel: PixelElement, frames: int, name: str) -> None:
+    needed = 1 if head.transfer_syntax.startswith(_MANY_FRAMES_A_FRAGMENT) else frames
+    if pixel.fragments < needed:
+        raise CorruptFileError(
+            "there are fewer fragments than frames",
+            file=name,
+            expected=f"at least {needed}",
+            found=f"{pixel.fragments}",
+        )
 
 
 def _native_frames(
-    head: Head, size: int, name: str, bits: int, frames: int, declared: bool, leniency: Leniency
+    head: Head,
+    pixel: PixelElement,
+    name: str,
+    bits: int,
+    frames: int,
+    declared: bool,
+    leniency: Leniency,
 ) -> int:
-    assert head.pixel is not None
-    length = head.pixel.length
-    # a deflated data set was inflated to be parsed: its pixels lie in no file
-    deflated = UID(head.transfer_syntax).is_deflated
-    available = length if deflated else min(length, max(size - head.pixel.offset, 0))
+    length = pixel.length
+    available = min(length, head.size - pixel.offset)
     wanted = -(-bits * frames // 8)
-    if not declared and leniency.trust == "length" and available >= 2 * wanted:
-        return available * 8 // bits
+    if not declared and leniency.trust == "length":
+        frames = max(available * 8 // bits, frames)
+        wanted = -(-bits * frames // 8)
     if available < wanted:
         whole = available * 8 // bits
         if leniency.allow_truncated and whole:
-            head.problems.append(
-                ("TruncatedPixelData", f"{whole} of {frames} frames are wholly there")
-            )
+            what = f"{whole} of {frames} frames are wholly there"
+            head.problems.append(("TruncatedPixelData", what))
             return whole
         raise CorruptFileError(
             "the pixel data are shorter than the header says",
@@ -190,7 +218,7 @@ def _native_frames(
         )
     if available < length:
         head.problems.append(("TruncatedPixelData", "only padding after the last frame is cut off"))
-    excess = available - wanted
+    excess = available - wanted - wanted % 2  # values have even lengths
     if excess * 8 >= bits:
         raise InconsistentSeriesError(
             "the pixel data hold more frames than the header says",
@@ -201,6 +229,6 @@ def _native_frames(
             if declared
             else 'trust="length" takes the number of frames from the length of the pixel data',
         )
-    if excess > wanted % 2:
+    if excess > 0:
         head.problems.append(("ExcessBytes", f"{excess} bytes follow the last frame; ignored"))
     return frames

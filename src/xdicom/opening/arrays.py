@@ -79,7 +79,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     if scaling.units and scaling.applied:
         attrs["units"] = scaling.units
     attrs["dicom_scaling"] = "applied" if scaling.applied else "stored"
-    attrs["dicom_dims"] = dims_json(grid)
+    attrs["dicom_dims"] = dims_json(grid, stack.problems)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
     variable.encoding["preferred_chunks"] = dict.fromkeys(grid.dims, 1) | dict(

@@ -20,6 +20,8 @@ _NEEDS: Final = ("numpy", "imagecodecs>=2026.1.1")
 _LOSSLESS: Final = (JPEGLossless, JPEGLosslessSV1)
 _LOSSY: Final = (JPEGBaseline8Bit, JPEGExtended12Bit)
 _LS: Final = (JPEGLSLossless, JPEGLSNearLossless)
+_ADOBE_LENGTH: Final = 14
+"""Bytes of a whole Adobe segment: length, name, version, flags, colour transform."""
 
 DECODER_DEPENDENCIES: Final = dict.fromkeys((*_LOSSLESS, *_LOSSY, *_LS), _NEEDS)
 """By transfer syntax: what must be installed (pydicom's plug-in protocol)."""
@@ -63,13 +65,17 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
 
 
 def _has_adobe_marker(src: bytes) -> bool:
-    """Whether an Adobe APP14 segment stands before the first scan (ITU-T T.872 6.5.3)."""
+    """Whether an Adobe APP14 segment stands before the first scan (ITU-T T.872 6.5.3).
+
+    One that is too short to tell the colour transform is none, for libjpeg as for Pillow.
+    """
     position = 2
     while position + 4 <= len(src) and src[position] == 0xFF and src[position + 1] != 0xDA:
         if src[position + 1] == 0xFF:
             position += 1
             continue
+        length = int.from_bytes(src[position + 2 : position + 4], "big")
         if src[position + 1] == 0xEE and src[position + 4 : position + 9] == b"Adobe":
-            return True
-        position += 2 + int.from_bytes(src[position + 2 : position + 4], "big")
+            return length >= _ADOBE_LENGTH
+        position += 2 + length
     return False

@@ -120,7 +120,8 @@ def explain(obj: xr.DataArray | xr.Dataset) -> Explanation:
         notes.append(f"one of several arrays of its series: {obj.attrs['dicom_split']}")
     notes.append('other dims: open with dims=("…", "…"), or dims="flat" for a list of frames')
     try:
-        listed = [f"{p.kind}: {p.file}: {p.message}" for p in locate(obj).table.problems[:20]]
+        listed = [f"{kind}: {message}" for kind, message in found.get("problems", [])]
+        listed += [f"{p.kind}: {p.file}: {p.message}" for p in locate(obj).table.problems[:20]]
     except HeadersUnavailableError as error:
         listed = [str(error)]
     rejected = {r["attribute"]: r["reason"] for r in found.get("rejected", [])}

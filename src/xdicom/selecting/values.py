@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 from pydicom.datadict import keyword_dict
 from pydicom.dataset import FileDataset
 
+from xdicom.errors import Problem
 from xdicom.headers.store import attribute_column, header_of
 from xdicom.headers.table import Column
 from xdicom.selecting.provenance import Provenance, Source, locate
@@ -185,8 +187,10 @@ def problems(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None) ->
     pandas.DataFrame
         Columns kind, file, frame, message, excluded.
     """
-    tables = [locate(obj, source).table]
-    return problem_frame(p for t in tables for p in t.problems)
+    array = obj if isinstance(obj, xr.DataArray) or "pixels" not in obj else obj["pixels"]
+    own = json.loads(array.attrs.get("dicom_dims", "{}")).get("problems", [])
+    found = [Problem(kind, message) for kind, message in own]
+    return problem_frame([*found, *locate(obj, source).table.problems])
 
 
 def problem_frame(found: Iterable[Any]) -> pd.DataFrame:

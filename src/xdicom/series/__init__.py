@@ -1,0 +1,1 @@
+"""Rows become a grid: stacks, dims, geometry and coordinates."""

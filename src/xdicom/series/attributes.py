@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xdicom.errors import Problem
 from xdicom.headers.elements import PRIVATE_TO_PATIENT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
@@ -88,11 +89,20 @@ def reduce_dims(
     >>> codes = np.array([[1, 1], [2, 2]])
     >>> reduce_dims(codes, ("time", "z"), np.ones((2, 2), bool))
     (('time',), array([1, 2]))
+
+    Holes stay −1, for narrow codes too:
+
+    >>> present = np.array([[True, True], [True, False]])
+    >>> reduce_dims(np.array([[1, 2], [3, -1]], np.int32), ("time", "z"), present)[1]
+    array([[ 1,  2],
+           [ 3, -1]])
     """
     kept = list(dims)
+    # np.where would wrap the limits silently into narrower codes
+    codes = codes.astype(np.int64)
     lowest = np.iinfo(np.int64).min
-    high = np.where(present, codes, lowest).astype(np.int64)
-    low = np.where(present, codes, np.iinfo(np.int64).max).astype(np.int64)
+    high = np.where(present, codes, lowest)
+    low = np.where(present, codes, np.iinfo(np.int64).max)
     for dim in dims:
         place = kept.index(dim)
         top, bottom = high.max(axis=place), low.min(axis=place)
@@ -137,9 +147,7 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
     if not column.texts:
         return None
     present = grid.rows >= 0
-    dims, codes = reduce_dims(
-        np.where(present, column.codes[grid.rows], -1), grid.dims, present
-    )
+    dims, codes = reduce_dims(np.where(present, column.codes[grid.rows], -1), grid.dims, present)
     if not (codes >= 0).any():
         return None
     values = gather(column, codes)
@@ -227,14 +235,14 @@ def frame_coordinates(
     keywords = [*drivers, *varying, *columns, *PHYSICAL]
     extra = list(wanted)
     if "all" in extra:
-        extra = [
-            k for k in table.columns if k[0].isupper() and k not in PRIVATE_TO_PATIENT
-        ] + [k for k in extra if k != "all"]
+        extra = [k for k in table.columns if k[0].isupper() and k not in PRIVATE_TO_PATIENT] + [
+            k for k in extra if k != "all"
+        ]
+    # rectilinear positions are x, y and z already
+    placed = {*extra, *(varying if geometry.kind in ("sheared", "per_frame") else ())}
     count = 0
     for keyword in dict.fromkeys([*keywords, *extra]):
-        if keyword in found or keyword in ("ImagePositionPatient",) and (
-            geometry.kind not in ("sheared", "per_frame") and keyword not in extra
-        ):
+        if keyword in found or (keyword == "ImagePositionPatient" and keyword not in placed):
             continue
         column = columns.get(keyword) or table.column(keyword)
         variable = coordinate(keyword, column, grid)
@@ -245,9 +253,9 @@ def frame_coordinates(
             if count > MOST_COORDINATES and keyword not in extra:
                 continue
         found[keyword] = variable
-    for name, labels in dict(VECTOR_DIMS.values()).items():
-        if any(name in v.dims for v in found.values()):
-            found[name] = xr.Variable((name,), np.array(labels))
+    for vector, labels in dict(VECTOR_DIMS.values()).items():
+        if any(vector in v.dims for v in found.values()):
+            found[vector] = xr.Variable((vector,), np.array(labels))
     return found
 
 
@@ -288,12 +296,10 @@ def plane_coordinates(
             normal = np.cross(geometry.row, geometry.column)
             attrs["direction"] = [float(v) for v in normal]
             attrs["anatomical"] = anatomical(normal)
-        dim = _position_dim(grid, geometry.z)
-        if dim is not None:
-            axis = grid.axis(dim)
-            assert axis is not None
-            order = geometry.z if dim == "z" else _z_along(grid, geometry, dim)
-            found["z"] = xr.Variable((dim,), order, attrs)
+        if grid.axis("z") is not None:
+            found["z"] = xr.Variable(("z",), geometry.z, attrs)
+        elif grid.slices is not None:
+            found["z"] = xr.Variable(*_positions(grid, grid.slices, geometry.z), attrs)
     space: dict[str, Any] = {"geometry": geometry.kind}
     if frame_of_reference:
         space["FrameOfReferenceUID"] = frame_of_reference
@@ -309,37 +315,17 @@ def plane_coordinates(
     return found
 
 
-def _position_dim(grid: Grid, z: Array) -> str | None:
-    """The dim that positions lie along: ``z``, or one that the caller named and goes with it."""
-    if grid.axis("z") is not None:
-        return "z"
-    for axis in grid.axes:
-        if axis.size == len(z) and axis.family == "caller":
-            return axis.dim if _goes_with(grid, axis.dim) else None
-    return None
-
-
-def _goes_with(grid: Grid, dim: str) -> bool:
-    slices = grid.slices
-    if slices is None:
-        return False
+def _positions(
+    grid: Grid, slices: npt.NDArray[np.int64], z: npt.NDArray[np.float64]
+) -> tuple[tuple[str, ...], Array]:
+    """Positions along the dims that the caller named: those that they depend on."""
     present = grid.rows >= 0
-    dims, _ = reduce_dims(np.where(present, slices[grid.rows], -1), grid.dims, present)
-    return dims == (dim,)
-
-
-def _z_along(grid: Grid, geometry: Geometry, dim: str) -> Array:
-    assert grid.slices is not None
-    assert geometry.z is not None
-    present = grid.rows >= 0
-    _, codes = reduce_dims(np.where(present, grid.slices[grid.rows], -1), grid.dims, present)
-    del dim
-    along: Array = geometry.z[codes]
-    return along
+    dims, codes = reduce_dims(np.where(present, slices[grid.rows], -1), grid.dims, present)
+    return dims, np.append(z, np.nan)[codes]
 
 
 def descriptive_attrs(table: FrameTable) -> dict[str, Any]:
-    """Attrs that describe a series and name nobody: plain text and integers, absent where unknown."""
+    """Attrs that describe a series and name nobody: plain text and integers."""
     attrs: dict[str, Any] = {}
     for keyword in DESCRIPTIVE:
         column = table.column(keyword)
@@ -351,8 +337,8 @@ def descriptive_attrs(table: FrameTable) -> dict[str, Any]:
     return attrs
 
 
-def dims_json(grid: Grid) -> str:
-    """How each dim was found, as JSON for ``attrs["dicom_dims"]``."""
+def dims_json(grid: Grid, problems: Iterable[Problem] = ()) -> str:
+    """How each dim was found, and what was wrong, as JSON for ``attrs["dicom_dims"]``."""
     axes = [
         {
             "dim": a.dim,
@@ -364,4 +350,6 @@ def dims_json(grid: Grid) -> str:
         for a in grid.axes
     ]
     rejected = [{"attribute": r.attribute, "reason": r.reason} for r in grid.rejected]
-    return json.dumps({"dims": axes, "rejected": rejected, "notes": list(grid.notes)})
+    wrong = [[p.kind, p.message] for p in problems]
+    found = {"dims": axes, "rejected": rejected, "notes": list(grid.notes), "problems": wrong}
+    return json.dumps(found)

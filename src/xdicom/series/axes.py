@@ -141,7 +141,7 @@ class Inference:
                 if self.settled:
                     break
                 if family.name != "last" or ranks:
-                    self._clocked(family, ranks)
+                    self.clocked(family, ranks)
         return self.grid()
 
     def grid(self) -> Grid:
@@ -202,7 +202,8 @@ class Inference:
             return
         raise Split(part.name, part.codes, [str(v) for v in axis_values(part)])
 
-    def _clocked(self, family: Family, ranks: bool) -> None:
+    def clocked(self, family: Family, ranks: bool) -> None:
+        """Add an axis of a family whose values, or ranks within a slice, fill a grid."""
         parts = [self.candidates.of(a) for a in family.attributes]
         parts += [c for f, c in self.indices if f == family.name]
         for part in parts:
@@ -259,9 +260,7 @@ class Inference:
         return axis
 
 
-def aligned_axis(
-    table: FrameTable, family: Family, parts: list[Candidate], codes: Codes
-) -> Axis:
+def aligned_axis(table: FrameTable, family: Family, parts: list[Candidate], codes: Codes) -> Axis:
     """The axis of an aligned family from those of its attributes that vary."""
     names = tuple(p.name for p in parts)
     size = int(codes.max()) + 1
@@ -371,7 +370,7 @@ def report(
         )
         more = f" and {len(places) - 10} more" if len(places) > 10 else ""
         lines.append(f"{name} at {shown}{more}")
-    varying = [n for n in varying_attributes(candidates) if n not in ("image_flavour",)]
+    varying = [n for n in varying_attributes(candidates) if n != "image_flavour"]
     lines.append(f"attributes that vary: {', '.join(varying) or 'none'}")
     lines.append(f"Remedies: {REMEDIES}")
     return ". ".join(lines)

@@ -1,4 +1,4 @@
-"""Columns of a table become candidates for axes: codes in order of value, with what they stand for."""
+"""Columns of a table become candidates for axes: codes in order of value."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cluster(values: npt.NDArray[np.float64], tolerance: float) -> Codes:
     """
     distinct, inverse = np.unique(values, return_inverse=True)
     steps = np.zeros(len(distinct), np.int64)
-    allowed = tolerance if tolerance else 1e-6 * np.abs(distinct)
+    allowed = tolerance or 1e-6 * np.abs(distinct)
     if np.all(np.diff(distinct) > np.broadcast_to(allowed, distinct.shape)[:-1]):
         return inverse.reshape(values.shape).astype(np.int64)
     anchor = -np.inf
@@ -259,9 +259,11 @@ def component_labels(parts: list[Candidate], codes: Codes) -> tuple[list[str], C
 
 
 def _label(words: list[str], common: set[str]) -> str:
-    for word in words:
-        if word not in common and word in COMPONENT_LABELS:
-            return COMPONENT_LABELS[word]
+    """Of words that are known, one that says what is shown goes before M, P, R and I.
+
+    A Philips field map is REAL by ComplexImageComponent and FIELD_MAP by FrameType.
+    """
+    known = [COMPONENT_LABELS[w] for w in words if w not in common and w in COMPONENT_LABELS]
+    if known:
+        return min(known, key=lambda label: label in COMPONENT_ORDER)
     return "\\".join(dict.fromkeys(w for w in words if w not in common))
-
-

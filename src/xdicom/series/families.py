@@ -1,4 +1,4 @@
-"""The table of axis families: which attributes may span a dim, in which order, and what it is called."""
+"""The table of axis families: which attributes may span a dim, and what it is called."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ ALIGNED: Final[tuple[Family, ...]] = (
     Family(
         "velocity",
         "velocity",
-        (Attribute("VelocityEncodingDirection", 3, 1e-3), Attribute("VelocityEncodingMinimumValue")),
+        (
+            Attribute("VelocityEncodingDirection", 3, 1e-3),
+            Attribute("VelocityEncodingMinimumValue"),
+        ),
         refusal="split",
         partial=True,
     ),

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from xdicom.errors import GeometryError
+from xdicom.errors import GeometryError, Problem
 from xdicom.headers.table import FrameTable
 
 Floats = npt.NDArray[np.float64]
@@ -232,7 +232,9 @@ def regularity(z: Floats) -> tuple[bool, tuple[int, ...]]:
     return False, tuple(np.flatnonzero(off).tolist()) if whole.all() else ()
 
 
-def geometry_of(table: FrameTable, codes: npt.NDArray[np.int64] | None, z: Floats | None) -> Geometry:
+def geometry_of(
+    table: FrameTable, codes: npt.NDArray[np.int64] | None, z: Floats | None
+) -> Geometry:
     """The geometry of the frames of an array.
 
     Parameters
@@ -258,8 +260,8 @@ def geometry_of(table: FrameTable, codes: npt.NDArray[np.int64] | None, z: Float
     first = np.full(len(z), -1, np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     step = float(np.median(np.diff(z))) if len(z) > 1 else 0.0
-    drift = max(np.ptp(x), np.ptp(y))
-    sheared = len(z) > 1 and drift > max(POSITION_TOLERANCE, 1e-3 * step)
+    drift = _drift(x[first], y[first], max(POSITION_TOLERANCE, 1e-3 * step), spacing)
+    sheared = len(z) > 1 and drift
     regular, gaps = regularity(z)
     assumed = None
     if len(z) == 1:
@@ -282,6 +284,37 @@ def geometry_of(table: FrameTable, codes: npt.NDArray[np.int64] | None, z: Float
         gaps,
         planes.position[first] if sheared else None,
     )
+
+
+def _drift(x: Floats, y: Floats, allowed: float, spacing: tuple[float, float] | None) -> bool:
+    """Whether planes are shifted from slice to slice, or over all by a tenth of a pixel."""
+    if len(x) < 2:
+        return False
+    step = max(float(np.abs(np.diff(x)).max()), float(np.abs(np.diff(y)).max()))
+    whole = max(float(np.ptp(x)), float(np.ptp(y)))
+    most = allowed if spacing is None else max(allowed, 0.1 * min(spacing))
+    return step > allowed or whole > most
+
+
+def contradictions(table: FrameTable, z: Floats | None, weak: str) -> tuple[Problem, ...]:
+    """What the geometry attributes say against each other; positions win (SPEC §5.3)."""
+    found = []
+    if weak:
+        found.append(
+            Problem("WeakPosition", f"slices are ordered by {weak}: there is no position", "")
+        )
+    declared = np.abs(table.numbers("SpacingBetweenSlices"))
+    if z is not None and not weak and len(z) > 1 and not np.isnan(declared).any():
+        step = float(np.median(np.diff(z)))
+        if abs(declared[0] - step) > max(POSITION_TOLERANCE, SPACING_TOLERANCE * step):
+            found.append(
+                Problem(
+                    "SpacingContradiction",
+                    f"SpacingBetweenSlices is {declared[0]:g} mm, positions are {step:g} mm apart; "
+                    "the positions were used",
+                )
+            )
+    return tuple(found)
 
 
 def anatomical(direction: Floats) -> str:

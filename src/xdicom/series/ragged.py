@@ -1,4 +1,4 @@
-"""Frames that are no hypercube, and dims that the caller names: grids with holes and their remedies."""
+"""Frames that are no hypercube, and dims that the caller names: holes and their remedies."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ def grid_with_holes(
                 best = (filled, count, axes)
     if best is None:
         raise error
-    axes = tuple(sorted(best[2], key=lambda a: dim_rank(a.dim)))
-    axes = tuple(a for a in axes if a.size > 1 or a.dim == "z")
-    rows, counts = fill(axes, len(table))
+    ordered = sorted(best[2], key=lambda a: dim_rank(a.dim))
+    kept = tuple(a for a in ordered if a.size > 1 or a.dim == "z")
+    rows, counts = fill(kept, len(table))
     if (counts == 0).any():
-        raise _Holes(report(table, candidates, axes, counts), Grid(axes, rows))
-    return Grid(axes, rows)
+        raise _HolesError(report(table, candidates, kept, counts), Grid(kept, rows))
+    return Grid(kept, rows)
 
 
-class _Holes(NotHypercubeError):
+class _HolesError(NotHypercubeError):
     """A grid without duplicates but with holes."""
 
     def __init__(self, what: str, grid: Grid) -> None:
@@ -88,9 +88,7 @@ def _value_axes(table: FrameTable, candidates: Candidates, z: Axis | None) -> li
     base = [] if z is None else [z]
     axes: list[Axis] = []
     for family in ALIGNED:
-        parts = [
-            p for p in candidates.varying(family) if not is_function_of(p.codes, base)
-        ]
+        parts = [p for p in candidates.varying(family) if not is_function_of(p.codes, base)]
         if parts:
             codes = combine([p.codes for p in parts], len(table))
             axes.append(aligned_axis(table, family, parts, codes))
@@ -145,10 +143,10 @@ def resolve(error: NotHypercubeError, table: FrameTable, candidates: Candidates,
     if ragged == "flat":
         return flat_grid(table)
     try:
-        if isinstance(error, _Holes):
+        if isinstance(error, _HolesError):
             raise error
         return grid_with_holes(table, candidates, z, error)
-    except _Holes as holes:
+    except _HolesError as holes:
         if ragged == "raise":
             raise NotHypercubeError(holes.what) from None
         if ragged == "fill":
@@ -231,7 +229,7 @@ def forced_grid(
         )
     grid = Grid(tuple(axes), rows)
     if (counts == 0).any():
-        error = _Holes(report(table, candidates, axes, counts), grid)
+        error = _HolesError(report(table, candidates, axes, counts), grid)
         return resolve(error, table, candidates, z, ragged)
     return grid
 
@@ -288,7 +286,7 @@ def _family_axis(
     for ranks in (False, True):
         for each in (family, BY_NAME["last"]):
             before_count = len(probe.axes)
-            probe._clocked(each, ranks)
+            probe.clocked(each, ranks)
             if len(probe.axes) > before_count:
                 return replace(probe.axes[-1], dim=family.name)
     flat, _ = cells(probe.axes, len(table))

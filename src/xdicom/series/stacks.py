@@ -13,6 +13,7 @@ from xdicom.errors import (
     DuplicateInstanceError,
     IncompleteConcatenationError,
     NotHypercubeError,
+    Problem,
     XDicomError,
 )
 from xdicom.headers.scan import CONFLICT
@@ -20,14 +21,15 @@ from xdicom.headers.table import Column, FrameTable
 from xdicom.series.axes import Inference, Split, varying_attributes
 from xdicom.series.candidates import Candidates, acquisition_seconds, cluster, combine
 from xdicom.series.geometry import (
+    POSITION_TOLERANCE,
     Geometry,
     check_texts,
+    contradictions,
     geometry_of,
     orientations,
     planes_of,
     slice_codes,
     weak_positions,
-    POSITION_TOLERANCE,
 )
 from xdicom.series.grid import Axis, Grid
 from xdicom.series.ragged import flat_grid, forced_grid, resolve
@@ -85,6 +87,8 @@ class Stack:
     """What sets it apart from the other arrays of its series."""
     error: XDicomError | None = None
     """Why it is no array."""
+    problems: tuple[Problem, ...] = ()
+    """What its attributes contradict each other in."""
 
     @property
     def has_pixels(self) -> bool:
@@ -135,10 +139,14 @@ def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[S
     list of Stack
         In the order of first acquisition, UID and key; header values only, never file names.
     """
+    stacks: list[Stack] = []
+    conflicts = table.column(CONFLICT).codes[rows] >= 0
+    if conflicts.any():
+        stacks.append(_conflict(table, rows[conflicts]))
+        rows = rows[~conflicts]
     whole = table.take(rows)
     keys = _hard_keys(whole)
     joined = combine([codes for _, codes, _ in keys], len(whole))
-    stacks: list[Stack] = []
     for group in range(int(joined.max(initial=-1)) + 1):
         chosen = np.flatnonzero(joined == group)
         reasons = tuple(
@@ -146,9 +154,23 @@ def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[S
             for name, codes, label in keys
             if (codes != codes[0]).any() and label(int(chosen[0]))
         )
-        stacks.extend(_geometric(whole, chosen, reasons, options))
-    stacks.sort(key=_order)
-    return [Stack(rows[s.rows], s.table, s.grid, s.geometry, s.reasons, s.error) for s in stacks]
+        parts = _geometric(whole, chosen, reasons, options)
+        stacks.extend(replace(part, rows=rows[part.rows]) for part in parts)
+    return sorted(stacks, key=_order)
+
+
+def _conflict(table: FrameTable, rows: Codes) -> Stack:
+    """The instances of a series whose SOPInstanceUID stands on different contents."""
+    part = table.take(rows)
+    uids = part.column("SOPInstanceUID").texts
+    error = DuplicateInstanceError(
+        "one SOPInstanceUID stands on different contents",
+        file=", ".join(part.files.paths[:10]) + (" …" if len(part.files.paths) > 10 else ""),
+        found=f"{uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else ""),
+        remedy="Open one of the files by its path, or give them different UIDs",
+    )
+    reasons = ("SOPInstanceUID is not unique",)
+    return Stack(rows, part, None, Geometry("none"), reasons, error)
 
 
 _Key = tuple[str, Codes, Callable[[int], str]]
@@ -174,16 +196,13 @@ def _hard_keys(table: FrameTable) -> list[_Key]:
     spacing = table.numbers("PixelSpacing", 2).reshape(-1, 2)
     widths = [_cluster_relative(spacing[:, i]) for i in (0, 1)]
     spacing_text = table.strings("PixelSpacing")
-    keys.append(
-        ("PixelSpacing", combine(widths, len(table)), lambda row: str(spacing_text[row]))
-    )
+    keys.append(("PixelSpacing", combine(widths, len(table)), lambda row: str(spacing_text[row])))
     alone = np.isin(table.strings("SOPClassUID"), list(_ALONE))
     alone |= table.strings("xdicom_cine") != ""
     alone &= table.strings("ConcatenationUID") == ""
-    alone |= table.strings(CONFLICT) != ""
     text_key("SOPInstanceUID", np.where(alone, table.strings("SOPInstanceUID"), ""))
     flavour = table.column("ImageType")
-    third = [(t.split("\\") + ["", "", ""])[2] for t in flavour.texts]
+    third = [[*t.split("\\"), "", "", ""][2] for t in flavour.texts]
     named = np.array([*(t if t in _FLAVOURS else "" for t in third), ""])
     text_key("ImageType", named[flavour.codes])
     placed = (table.column("ImagePositionPatient").codes >= 0) & (
@@ -207,15 +226,6 @@ def _geometric(
     part = table.take(rows)
     if not (part.frame_number > 0).all():
         return [Stack(rows, part, None, Geometry("none"), reasons)]
-    if (part.column(CONFLICT).codes >= 0).any():
-        names = ", ".join(part.files.paths)
-        error = DuplicateInstanceError(
-            "one SOPInstanceUID stands on different contents",
-            file=names,
-            found=part.strings("SOPInstanceUID")[0],
-            remedy="Open one of the files by its path, or give them different UIDs",
-        )
-        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
     try:
         check_texts(part)
         _check_concatenations(part, options.ragged)
@@ -242,7 +252,10 @@ def _check_concatenations(table: FrameTable, ragged: str) -> None:
     uids = table.strings("ConcatenationUID")
     if ragged == "fill" or not (uids != "").any():
         return
-    part, total = table.numbers("InConcatenationNumber"), table.numbers("InConcatenationTotalNumber")
+    part, total = (
+        table.numbers("InConcatenationNumber"),
+        table.numbers("InConcatenationTotalNumber"),
+    )
     for uid in np.unique(uids[uids != ""]):
         own = uids == uid
         have = {int(p) for p in part[own] if p == p}
@@ -259,7 +272,7 @@ def _check_concatenations(table: FrameTable, ragged: str) -> None:
 
 
 def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
-    """Split frames of one slice whose in-plane origins differ; usually there is nothing to split."""
+    """Split frames of one slice whose in-plane origins differ; usually there are none."""
     everything = np.arange(len(table))
     planes = planes_of(table)
     if planes is None:
@@ -276,7 +289,7 @@ def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
     if spread.max() <= POSITION_TOLERANCE:
         return [(everything, None)]
     origin = combine([cluster(v, POSITION_TOLERANCE) for v in (x, y)], len(table))
-    parts = []
+    parts: list[tuple[Codes, str | None]] = []
     for i in range(int(origin.max()) + 1):
         members = np.flatnonzero(origin == i)
         parts.append((members, f"{x[members[0]]:g}, {y[members[0]]:g}"))
@@ -288,21 +301,17 @@ def _infer(
 ) -> list[Stack]:
     part = table.take(rows)
     candidates = Candidates(part)
-    z, codes, positions, weak = _slice_axis(part)
     try:
-        geometry = geometry_of(part, codes, positions)
-        if weak:
-            geometry = Geometry("none", spacing=geometry.spacing,
-                                spacing_kind=geometry.spacing_kind, z=positions)  # fmt: skip
+        z = _slices(part).axis
         if options.dims == ("flat",):
-            return [Stack(rows, part, flat_grid(part), geometry, reasons)]
-        if options.dims is not None:
-            columns = [(d, _restricted(options.columns.get(d), rows, table)) for d in options.dims]
+            grid = flat_grid(part)
+        elif options.dims is not None:
+            named = options.columns
+            columns = [(d, named[d].take(rows) if d in named else None) for d in options.dims]
             grid = forced_grid(part, candidates, z, columns, options.ragged)
         else:
             grid = _inferred(part, candidates, z, options.ragged)
-        grid = replace(grid, slices=codes)
-        return [Stack(rows, part, grid, geometry, reasons)]
+        return [_finished(rows, part, grid, reasons)]
     except Split as split:
         parts = []
         if depth < MOST_SPLITS:
@@ -314,21 +323,35 @@ def _infer(
         if parts and not any(p.error for p in parts):
             return parts
         failed = next((p.error for p in parts if p.error), None)
+        if not isinstance(failed, NotHypercubeError):
+            failed = _too_deep(part, split)
         try:
-            grid = resolve(
-                failed if isinstance(failed, NotHypercubeError) else _too_deep(part, split),
-                part, candidates, z, options.ragged,
-            )  # fmt: skip
-            return [Stack(rows, part, grid, geometry, reasons)]
+            grid = resolve(failed, part, candidates, z, options.ragged)
+            return [_finished(rows, part, grid, reasons)]
         except XDicomError as error:
-            return [Stack(rows, part, None, geometry, reasons, error)]
+            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
     except XDicomError as error:
         return [Stack(rows, part, None, Geometry("none"), reasons, error)]
 
 
-def _restricted(column: Column | None, rows: Codes, table: FrameTable) -> Column | None:
-    del table
-    return None if column is None else column.take(rows)
+def _finished(rows: Codes, part: FrameTable, grid: Grid, reasons: tuple[str, ...]) -> Stack:
+    """The stack of a grid, without the frames that a remedy dropped."""
+    used = np.unique(grid.rows[grid.rows >= 0])
+    if len(used) < len(part):
+        renumber = np.full(len(part), -1, np.int64)
+        renumber[used] = np.arange(len(used))
+        axes = tuple(replace(a, codes=a.codes[used]) for a in grid.axes)
+        inner = np.where(grid.rows >= 0, renumber[grid.rows], -1)
+        grid = replace(grid, axes=axes, rows=inner)
+        rows, part = rows[used], part.take(used)
+    slices = _slices(part)
+    geometry = geometry_of(part, slices.codes, slices.positions)
+    problems = contradictions(part, slices.positions, slices.weak)
+    if slices.weak:
+        geometry = replace(geometry, kind="none")
+    return Stack(
+        rows, part, replace(grid, slices=slices.codes), geometry, reasons, problems=problems
+    )
 
 
 def _too_deep(table: FrameTable, split: Split) -> NotHypercubeError:
@@ -353,23 +376,30 @@ def candidates_differ(candidates: Candidates) -> bool:
     return bool(varying_attributes(candidates))
 
 
-def _slice_axis(
-    table: FrameTable,
-) -> tuple[Axis | None, Codes | None, npt.NDArray[np.float64] | None, bool]:
-    """The z axis, slice of each frame, position of each slice, and whether it is a weak one."""
+@dataclass(frozen=True, eq=False)
+class _Slices:
+    axis: Axis | None = None
+    codes: Codes | None = None
+    positions: npt.NDArray[np.float64] | None = None
+    weak: str = ""
+    """The attribute that stands in for a missing ImagePositionPatient."""
+
+
+def _slices(table: FrameTable) -> _Slices:
+    """The z axis: from positions, else from what the vendor numbers slices by, else none."""
     planes = planes_of(table)
     if planes is not None:
-        codes, positions = slice_codes(planes.along(planes.normal))
-        axis = Axis("z", "position", ("ImagePositionPatient",), "position", codes, len(positions),
-                    positions)  # fmt: skip
-        return axis, codes, positions, False
-    found = weak_positions(table)
-    if found is None:
-        return None, None, None, False
-    keyword, values = found
+        keyword, weak = "ImagePositionPatient", ""
+        values = planes.along(planes.normal)
+    else:
+        found = weak_positions(table)
+        if found is None:
+            return _Slices()
+        keyword, values = found
+        weak = keyword
     codes, positions = slice_codes(values)
     axis = Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
-    return axis, codes, positions, True
+    return _Slices(axis, codes, positions, weak)
 
 
 def _order(stack: Stack) -> tuple[Any, ...]:
@@ -378,5 +408,3 @@ def _order(stack: Stack) -> tuple[Any, ...]:
     number = stack.table.numbers("InstanceNumber")
     lowest = np.nanmin(number) if not np.isnan(number).all() else np.inf
     return (not stack.has_pixels, float(first), float(lowest), stack.reasons)
-
-

@@ -1,0 +1,1 @@
+"""What the conformance tests compare with: the collections, and other programs' results of them."""
