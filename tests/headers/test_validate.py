@@ -99,7 +99,7 @@ class TestExcess:
         excess_pixels(path, excess)
         with pytest.raises(
             InconsistentSeriesError,
-            match=rf"more frames.*expected {FRAME} bytes for 1 frames; found {FRAME + excess}.*trust",
+            match=rf"more frames.*expected {FRAME} bytes for 1 frames; found {FRAME + excess}",
         ):
             count(path)
         assert count(path, trust="length") == (
@@ -306,7 +306,7 @@ class TestEncapsulated:
     @pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.3.46.670589.33.1.4.1", "what"])
     def test_what_only_its_vendor_knows(self, rle, syntax, count):
         # refused when pixels are opened, by the name of the syntax
-        assert count(edit(rle, {"TransferSyntaxUID": syntax})) == (5, [])
+        assert count(edit(rle, {"TransferSyntaxUID": syntax.encode()})) == (5, [])
 
 
 class TestLimits:

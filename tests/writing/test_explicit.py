@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from xdicom import testing
@@ -33,7 +32,6 @@ NESTED = {
     "DiffusionBValue": 1000.5,
     "RepresentativeFrameNumber": 3,
     (0x0019, 0x0C, "SIEMENS MR HEADER", "IS"): 1000,
-    (0x0065, 0x37, "Image Private Header", "FD"): [1.0, 0.5, 0.25],
 }
 
 

@@ -85,7 +85,7 @@ def test_what_the_layout_does_not_hold(value):
 @pytest.mark.parametrize("scale", [(1.0, 0.0), (1.0, -5.0), (0.1, 0.0)])
 def test_nan_and_infinity_are_refused(bad, scale):
     values = np.array([[1, bad, bad]], "float32")
-    with pytest.raises(ConformanceError, match="NaN or infinity.*2 such pixels.*fillna"):
+    with pytest.raises(ConformanceError, match=r"NaN or infinity.*2 such pixels.*fillna"):
         stored_integers(values, *scale, S16)
 
 
@@ -93,7 +93,7 @@ def test_floats_too_coarse_to_tell_integers_apart():
     stored = np.array([1000, 1001, 1002], "uint16")
     values = read(stored, 1e-4, 1e4, "float32")
     assert len(np.unique(values)) < 3
-    with pytest.raises(ConformanceError, match="too coarse.*scaling=.stored"):
+    with pytest.raises(ConformanceError, match=r"too coarse.*scaling=.stored"):
         stored_integers(values, 1e-4, 1e4, U16)
     fine = read(stored, 1e-4, 1e4, "float64")
     np.testing.assert_array_equal(stored_integers(fine, 1e-4, 1e4, U16), stored)

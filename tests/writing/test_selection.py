@@ -45,7 +45,7 @@ def test_nothing_selected(opened, select):
 def test_holes(tmp_path):
     testing.write_series(tmp_path, DIMS, drop=[{"EchoTime": 1, "z": 2}])
     da = xdicom.open_series(tmp_path, ragged="fill")
-    with pytest.raises(ConformanceError, match="1 of 6 cells.*without holes"):
+    with pytest.raises(ConformanceError, match=r"1 of 6 cells.*without holes"):
         select_frames(da)
     assert select_frames(da.isel(z=slice(2))).flat.size == 4
 
@@ -58,10 +58,16 @@ def test_frames_that_xarray_made_up(opened, make):
 
 def test_merged_frames(opened):
     da = opened(DIMS)
-    with pytest.raises(ConformanceError, match="frame_id is gone.*merge frames"):
+    with pytest.raises(ConformanceError, match=r"frame_id is gone.*merge frames"):
         select_frames(da.mean("EchoTime"))
     with pytest.raises(HeadersUnavailableError, match="source="):
         select_frames(da.mean("EchoTime").drop_attrs())
+
+
+@pytest.mark.parametrize("make", [lambda da: da.coarsen(z=2).mean(), lambda da: da.interp(z=[11])])
+def test_frames_between_frames(opened, make):
+    with pytest.raises(ConformanceError, match="averaged or interpolated"):
+        select_frames(make(opened({"z": 4})))
 
 
 def test_frames_of_another_source(opened):
@@ -91,7 +97,7 @@ def test_a_dim_that_no_attribute_carries(opened):
 
 def test_a_frame_that_stands_twice(opened):
     da = opened(DIMS)
-    with pytest.raises(ConformanceError, match="1 frames stand .* several times.*along z"):
+    with pytest.raises(ConformanceError, match=r"1 frames stand .* several times.*along z"):
         select_frames(da.isel(EchoTime=[0], z=[0, 1, 1]))
     both = xr.concat([da, da], dim="param", coords="all")
     with pytest.raises(ConformanceError, match="several times"):
@@ -102,7 +108,7 @@ def test_several_series_or_studies(tmp_path):
     testing.write_series(tmp_path / "a", {"EchoTime": [5], "z": 2}, series_number=1)
     testing.write_series(tmp_path / "b", {"EchoTime": [10], "z": 2}, series_number=2)
     parts = [xdicom.open_series(tmp_path, series=n) for n in (1, 2)]
-    both = xr.concat(parts, dim="EchoTime")
+    both = xr.concat(parts, dim="EchoTime", coords=["frame_id"], compat="override")
     with pytest.raises(HeadersUnavailableError, match="source="):
         select_frames(both)
     with pytest.raises(ConformanceError, match="2 different SeriesInstanceUID"):

@@ -18,6 +18,14 @@ def fill(staging, text="new"):
         staging.path(name).write_text(text)
 
 
+def stage(folder, overwrite=False, text="new", then=lambda: None):
+    """Write all files; ``then`` happens before they are put in their places."""
+    with Staging(folder, overwrite) as staging:
+        fill(staging, text)
+        then()
+        staging.commit(NAMES)
+
+
 def contents(folder):
     return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
 
@@ -39,27 +47,28 @@ def umask():
     return now
 
 
+def fail(error):
+    raise error("x")
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_a_failure_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), Staging(tmp_path / "a" / "b", overwrite=False) as staging:
-        fill(staging)
-        raise error
+    with pytest.raises(error):
+        stage(tmp_path / "a" / "b", then=lambda: fail(error))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_keeps_what_was_there(tmp_path):
     (tmp_path / "other.txt").write_text("mine")
-    with pytest.raises(ValueError, match="x"), Staging(tmp_path, overwrite=False) as staging:
-        fill(staging)
-        raise ValueError("x")
+    with pytest.raises(ValueError, match="x"):
+        stage(tmp_path, then=lambda: fail(ValueError))
     assert contents(tmp_path) == {"other.txt": "mine"}
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
-    with pytest.raises(ConformanceError, match="exist already"), Staging(tmp_path, False) as staging:
-        fill(staging)
-        (tmp_path / NAMES[1]).write_text("other's")
-        staging.commit(NAMES)
+    other = tmp_path / NAMES[1]
+    with pytest.raises(ConformanceError, match="exist already"):
+        stage(tmp_path, then=lambda: other.write_text("other's"))
     assert contents(tmp_path) == {NAMES[1]: "other's"}
 
 
@@ -68,13 +77,10 @@ def test_without_hard_links(tmp_path, monkeypatch):
         raise OSError(errno.EOPNOTSUPP, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    with Staging(tmp_path, overwrite=False) as staging:
-        fill(staging)
-        staging.commit(NAMES)
+    stage(tmp_path)
     assert contents(tmp_path) == dict.fromkeys(NAMES, "new")
-    with pytest.raises(ConformanceError, match="exist already"), Staging(tmp_path, False) as staging:
-        fill(staging, "newer")
-        staging.commit(NAMES)
+    with pytest.raises(ConformanceError, match="exist already"):
+        stage(tmp_path, text="newer")
     assert contents(tmp_path) == dict.fromkeys(NAMES, "new")
 
 
@@ -82,16 +88,15 @@ def test_overwriting_is_undone_where_it_fails(tmp_path, monkeypatch):
     for name in NAMES[:2]:
         (tmp_path / name).write_text("old")
     replace = os.replace
-    with pytest.raises(OSError, match="disk"), Staging(tmp_path, overwrite=True) as staging:
-        fill(staging)
 
-        def fails_at_last(a, b):
-            if str(b).endswith(NAMES[2]) and "replaced" not in str(a):
-                raise OSError(errno.EIO, "disk")
-            replace(a, b)
+    def fails_at_last(a, b):
+        if str(b).endswith(NAMES[2]) and "replaced" not in str(a):
+            raise OSError(errno.EIO, "disk")
+        replace(a, b)
 
-        monkeypatch.setattr(os, "replace", fails_at_last)
-        staging.commit(NAMES)
+    monkeypatch.setattr(os, "replace", fails_at_last)
+    with pytest.raises(OSError, match="disk"):
+        stage(tmp_path, overwrite=True)
     assert contents(tmp_path) == dict.fromkeys(NAMES[:2], "old")
 
 

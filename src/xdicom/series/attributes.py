@@ -253,9 +253,9 @@ def frame_coordinates(
             if count > MOST_COORDINATES and keyword not in extra:
                 continue
         found[keyword] = variable
-    for vector, labels in dict(VECTOR_DIMS.values()).items():
+    for vector, names in dict(VECTOR_DIMS.values()).items():
         if any(vector in v.dims for v in found.values()):
-            found[vector] = xr.Variable((vector,), np.array(labels))
+            found[vector] = xr.Variable((vector,), np.array(names))
     return found
 
 

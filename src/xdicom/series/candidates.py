@@ -59,10 +59,9 @@ def cluster(values: npt.NDArray[np.float64], tolerance: float) -> Codes:
     allowed = tolerance or 1e-6 * np.abs(distinct)
     if np.all(np.diff(distinct) > np.broadcast_to(allowed, distinct.shape)[:-1]):
         return inverse.reshape(values.shape).astype(np.int64)
-    anchor = -np.inf
-    for i, value in enumerate(distinct):
-        gap = tolerance or 1e-6 * abs(anchor)
-        if np.isnan(value) or not value - anchor <= gap:
+    anchor = np.nan
+    for i, value in enumerate(distinct.tolist()):
+        if not value - anchor <= (tolerance or 1e-6 * abs(anchor)):  # true of NaN too
             anchor = value
             steps[i] = 1
     return (np.cumsum(steps) - 1)[inverse].reshape(values.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.uid import UID
+from pydicom import uid
 
 from xdicom.errors import ConformanceError
 
@@ -31,36 +31,59 @@ _COLOUR: Final = SopClass(plane=True)
 _AS_IT_IS: Final = SopClass()
 
 _TABLE: Final[dict[str, SopClass]] = {
-    "1.2.840.10008.5.1.4.1.1.2": _GREY,  # CT: PS3.3 C.8.2.1
-    "1.2.840.10008.5.1.4.1.1.4": _GREY,  # MR: C.8.3.1
-    "1.2.840.10008.5.1.4.1.1.128": _GREY,  # PET: C.8.9.4
-    "1.2.840.10008.5.1.4.1.1.1": _GREY,  # CR: C.8.1.2
-    "1.2.840.10008.5.1.4.1.1.7": _SECONDARY,  # Secondary Capture: C.8.6.2
-    "1.2.840.10008.5.1.4.1.1.1.1": _PROJECTION,  # DX, for presentation: C.8.11.3
-    "1.2.840.10008.5.1.4.1.1.1.1.1": _PROJECTION,  # DX, for processing
-    "1.2.840.10008.5.1.4.1.1.1.2": _PROJECTION,  # mammography, for presentation
-    "1.2.840.10008.5.1.4.1.1.1.2.1": _PROJECTION,  # mammography, for processing
-    "1.2.840.10008.5.1.4.1.1.1.3": _PROJECTION,  # intra-oral, for presentation
-    "1.2.840.10008.5.1.4.1.1.1.3.1": _PROJECTION,  # intra-oral, for processing
-    "1.2.840.10008.5.1.4.1.1.12.1": _PROJECTION,  # XA: C.8.7.1
-    "1.2.840.10008.5.1.4.1.1.12.2": _PROJECTION,  # RF
-    "1.2.840.10008.5.1.4.1.1.6.1": _COLOUR,  # ultrasound: C.8.5.6
-    "1.2.840.10008.5.1.4.1.1.77.1.1": _COLOUR,  # endoscopy: C.8.12.1
-    "1.2.840.10008.5.1.4.1.1.77.1.2": _COLOUR,  # microscopy
-    "1.2.840.10008.5.1.4.1.1.77.1.4": _COLOUR,  # photography
+    uid.CTImageStorage: _GREY,  # PS3.3 C.8.2.1
+    uid.MRImageStorage: _GREY,  # C.8.3.1
+    uid.PositronEmissionTomographyImageStorage: _GREY,  # C.8.9.4
+    uid.ComputedRadiographyImageStorage: _GREY,  # C.8.1.2
+    uid.SecondaryCaptureImageStorage: _SECONDARY,  # C.8.6.2
+    uid.DigitalXRayImageStorageForPresentation: _PROJECTION,  # C.8.11.3
+    uid.DigitalXRayImageStorageForProcessing: _PROJECTION,
+    uid.DigitalMammographyXRayImageStorageForPresentation: _PROJECTION,
+    uid.DigitalMammographyXRayImageStorageForProcessing: _PROJECTION,
+    uid.DigitalIntraOralXRayImageStorageForPresentation: _PROJECTION,
+    uid.DigitalIntraOralXRayImageStorageForProcessing: _PROJECTION,
+    uid.XRayAngiographicImageStorage: _PROJECTION,  # C.8.7.1
+    uid.XRayRadiofluoroscopicImageStorage: _PROJECTION,
+    uid.UltrasoundImageStorage: _COLOUR,  # C.8.5.6
+    uid.VLEndoscopicImageStorage: _COLOUR,  # C.8.12.1
+    uid.VLMicroscopicImageStorage: _COLOUR,
+    uid.VLPhotographicImageStorage: _COLOUR,
 }
 
-# names of classes whose frames are described in functional groups, whatever their number
-_GROUPED: Final = ("Enhanced", "Legacy Converted", "Segmentation", "Parametric Map", "Whole Slide",
-                   "Tomosynthesis", "Tomography Image", "3D")  # fmt: skip
+# classes whose frames are described in functional groups, whatever their number
+_GROUPED: Final[frozenset[str]] = frozenset(
+    (
+        uid.EnhancedCTImageStorage,
+        uid.LegacyConvertedEnhancedCTImageStorage,
+        uid.EnhancedMRImageStorage,
+        uid.EnhancedMRColorImageStorage,
+        uid.LegacyConvertedEnhancedMRImageStorage,
+        uid.EnhancedPETImageStorage,
+        uid.LegacyConvertedEnhancedPETImageStorage,
+        uid.EnhancedXAImageStorage,
+        uid.EnhancedXRFImageStorage,
+        uid.EnhancedUSVolumeStorage,
+        uid.XRay3DAngiographicImageStorage,
+        uid.XRay3DCraniofacialImageStorage,
+        uid.BreastTomosynthesisImageStorage,
+        uid.BreastProjectionXRayImageStorageForPresentation,
+        uid.BreastProjectionXRayImageStorageForProcessing,
+        uid.OphthalmicTomographyImageStorage,
+        uid.IntravascularOpticalCoherenceTomographyImageStorageForPresentation,
+        uid.IntravascularOpticalCoherenceTomographyImageStorageForProcessing,
+        uid.ParametricMapStorage,
+        uid.SegmentationStorage,
+        uid.VLWholeSlideMicroscopyImageStorage,
+    )
+)
 
 
-def class_of(uid: str) -> SopClass:
+def class_of(sop_class: str) -> SopClass:
     """What images of a SOP class may be written as.
 
     Parameters
     ----------
-    uid : str
+    sop_class : str
         SOPClassUID of the source.
 
     Returns
@@ -80,10 +103,9 @@ def class_of(uid: str) -> SopClass:
     >>> class_of("1.2.3")
     SopClass(bits=(), signed=False, plane=False)
     """
-    name = UID(uid).name
-    if any(word in name for word in _GROUPED):
-        raise functional_groups(name)
-    return _TABLE.get(uid, _AS_IT_IS)
+    if sop_class in _GROUPED:
+        raise functional_groups(uid.UID(sop_class).name)
+    return _TABLE.get(sop_class, _AS_IT_IS)
 
 
 def functional_groups(found: str) -> ConformanceError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,7 @@ class Planes:
     slice_step: float | None
     """Between slices, mm; NaN where uneven, None where one position tells none."""
 
-    @property
+    @cached_property
     def layout(self) -> bool:
         """Whether a crop, a flip or a stride changed the pixels of a plane."""
         return self.y.changed or self.x.changed
@@ -108,14 +109,14 @@ def plan_planes(selection: Selection) -> Planes:
     lines = []
     for which, dim, size in ((0, "y", "Rows"), (1, "x", "Columns")):
         origin = np.zeros(rows.size)
-        if kind == "rectilinear" and spacing is not None and cosines is not None:
+        if kind == "rectilinear" and cosines is not None:
             origin = position @ cosines[1 - which]
         lines.append(
             _line(
                 array,
                 dim,
                 whole=int(table.numbers(size)[rows[0]]),
-                pixel=None if spacing is None else spacing[which] or 1.0,
+                pixel=_pixel(array, dim, kind, None if spacing is None else spacing[which]),
                 origin=origin,
                 slack=drift if kind == "rectilinear" else 0.0,
                 mixed=mixed,
@@ -174,6 +175,28 @@ def _directions(orientation: Floats, cosines: Floats | None) -> tuple[Floats, Fl
     return row, column / np.linalg.norm(column, axis=1, keepdims=True)
 
 
+def _pixel(array: xr.DataArray, dim: str, kind: str, spacing: float | None) -> float | None:
+    """Size of a source pixel in mm where the coordinate is in mm, None where it counts pixels."""
+    if dim not in array.coords:
+        raise ConformanceError(
+            f"{_UNKNOWN}: the coordinate {dim} is gone",
+            remedy=f"Take it from the array that was opened: da.assign_coords({dim}=opened.{dim})",
+        )
+    units = array.coords[dim].attrs.get("units")
+    if units is None and kind in ("rectilinear", "sheared"):
+        units = "pixel" if spacing is None else "mm"
+    if units == "pixel":
+        return None
+    if units != "mm" or spacing is None:
+        raise ConformanceError(
+            f"{_UNKNOWN}: it is unknown how {dim} counts the pixels of the source",
+            expected="units mm, and a spacing in the headers; or units pixel",
+            found=f"units {units!r}, spacing {spacing}",
+            remedy=f"Take it from the array that was opened: da.assign_coords({dim}=opened.{dim})",
+        )
+    return spacing or 1.0
+
+
 def _line(
     array: xr.DataArray,
     dim: str,
@@ -184,16 +207,8 @@ def _line(
     slack: float,
     mixed: bool,
 ) -> Line:
-    if dim not in array.coords:
-        raise ConformanceError(
-            f"{_UNKNOWN}: the coordinate {dim} is gone",
-            remedy=f"Keep it, or take it from the array that was opened (da.{dim})",
-        )
     values = np.asarray(array.coords[dim].values, dtype=np.float64)
     size = pixel or 1.0
-    units = array.coords[dim].attrs.get("units", "pixel" if pixel is None else "mm")
-    if units != ("pixel" if pixel is None else "mm"):
-        raise ConformanceError(f"{_UNKNOWN}: {dim} is not in mm", found=f"units {units!r}")
     if pixel is None:
         origin = np.zeros_like(origin)
     n = len(values)

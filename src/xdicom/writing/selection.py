@@ -12,7 +12,7 @@ import xarray as xr
 from xdicom.errors import ConformanceError
 from xdicom.headers.store import attribute_column
 from xdicom.headers.table import FrameTable
-from xdicom.selecting.provenance import Source, locate, pixels_of, tables_of
+from xdicom.selecting.provenance import Provenance, Source, locate, pixels_of, tables_of
 from xdicom.series.attributes import gather
 from xdicom.series.axes import dim_rank
 
@@ -82,14 +82,7 @@ def select_frames(obj: xr.DataArray | xr.Dataset, source: Source | None = None) 
             "the selection is empty: there is nothing to write", found=f"sizes {dict(array.sizes)}"
         )
     array = _with_plane(array)
-    if "frame_id" not in array.coords:
-        tables_of(array, source)
-        raise ConformanceError(
-            "the array is no longer one of frames: its coordinate frame_id is gone",
-            remedy="This version writes selections of frames; results that merge frames, as a mean "
-            "does, come with a later one",
-        )
-    provenance = locate(array, source)
+    provenance = _provenance(array, source)
     frame_dims = [str(d) for d in array.dims if d not in PLANE_DIMS]
     unknown = [d for d in frame_dims if d not in provenance.dims]
     if unknown:
@@ -106,6 +99,21 @@ def select_frames(obj: xr.DataArray | xr.Dataset, source: Source | None = None) 
     _check_series(selection)
     _check_coordinates(selection)
     return selection
+
+
+def _provenance(array: xr.DataArray, source: Source | None) -> Provenance:
+    """The frames of an array, where it still is one of frames."""
+    tables = tables_of(array, source)
+    ids = array.coords.get("frame_id")
+    known = ids is not None and any((t.rows_of(np.asarray(ids.values)) >= 0).any() for t in tables)
+    if known or (ids is not None and source is not None):
+        return locate(array, source)
+    how = "gone" if ids is None else "that of no frame: it was averaged or interpolated"
+    raise ConformanceError(
+        f"the array is no longer one of frames: its coordinate frame_id is {how}",
+        remedy="This version writes selections of frames; results that merge frames, as a mean "
+        "does, come with a later one",
+    )
 
 
 def _with_plane(array: xr.DataArray) -> xr.DataArray:

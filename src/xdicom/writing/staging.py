@@ -101,7 +101,11 @@ class Staging:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             self._made.append(path)
-        self._temporary = Path(tempfile.mkdtemp(prefix=".xdicom-", dir=self._folder))
+        try:
+            self._temporary = Path(tempfile.mkdtemp(prefix=".xdicom-", dir=self._folder))
+        except OSError:
+            self._remove_made()
+            raise
         return self
 
     def __exit__(
@@ -112,9 +116,12 @@ class Staging:
     ) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
         if kind is not None:
-            for path in reversed(self._made):
-                if not any(path.iterdir()):
-                    path.rmdir()
+            self._remove_made()
+
+    def _remove_made(self) -> None:
+        for path in reversed(self._made):
+            if not any(path.iterdir()):
+                path.rmdir()
 
     def path(self, name: str) -> Path:
         """Where a file is written before it is put in its place."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+
 from peers.collections import (
     Nifti,
     Node,
@@ -26,10 +27,15 @@ from peers.meant import VALUES
 from peers.niftis import Pair, as_voxels, images, pair, placed_alone, plane_agrees, voxels_agree
 from peers.pixels import LOSSY, header
 from peers.placement import RAS, TOLERANCE, Placement, affine_error, place
-
 from xdicom.errors import GeometryError, NotDicomError, XDicomError
 
-_COMPONENTS = {"MAGNITUDE": "M", "PHASE": "P", "REAL": "R", "IMAGINARY": "I", "FIELDMAPHZ": "FIELD_MAP"}
+_COMPONENTS = {
+    "MAGNITUDE": "M",
+    "PHASE": "P",
+    "REAL": "R",
+    "IMAGINARY": "I",
+    "FIELDMAPHZ": "FIELD_MAP",
+}
 """dcm2niix's words for our labels of ``component``."""
 
 PLACED = ("rectilinear", "sheared")
@@ -211,9 +217,7 @@ def _vector_differences(array: xr.DataArray, found: Pair) -> list[str]:
     axes = nifti.affine[:3, :3] / np.linalg.norm(nifti.affine[:3, :3], axis=0)
     sign = np.array([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1.0, 1.0])
     differences = []
-    for volume, b_value, theirs in zip(
-        found.volumes, nifti.b_values, nifti.b_vectors, strict=True
-    ):
+    for volume, b_value, theirs in zip(found.volumes, nifti.b_values, nifti.b_vectors, strict=True):
         ours = directions.isel(volume).isel(z=0).values
         if b_value == 0 or np.isnan(ours).any():
             continue
@@ -321,9 +325,7 @@ def compare_with_itk(collection: str) -> Findings:
     return findings
 
 
-def _volume_differences(
-    findings: Findings, array: xr.DataArray, volume: Volume
-) -> list[str]:
+def _volume_differences(findings: Findings, array: xr.DataArray, volume: Volume) -> list[str]:
     placement = place(array, volume.affine, volume.shape, ras=False)
     if placement is None:
         sizes = [array.sizes[d] for d in ("x", "y", "z")]
@@ -332,9 +334,7 @@ def _volume_differences(
         return [f"SimpleITK's corners are {placement.error:g} mm from ours"]
     findings.worst = max(findings.worst, placement.error)
     spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
-    if array.sizes["z"] > 1 and not np.allclose(
-        spacing, array.dicom.spacing[::-1], atol=TOLERANCE
-    ):
+    if array.sizes["z"] > 1 and not np.allclose(spacing, array.dicom.spacing[::-1], atol=TOLERANCE):
         return [f"SimpleITK's spacing is {spacing}, ours {array.dicom.spacing[::-1]}"]
     values = _in_itk_order(array.values, placement)
     if volume.dtype.kind == "f":

@@ -157,9 +157,7 @@ def conversion(collection: str) -> Conversion:
                 np.dtype(dtype),
                 np.array(n["affine"]),
                 n["sha256_F"],
-                tuple(
-                    (tuple(i), tuple(v) if isinstance(v, list) else v) for i, v in n["voxels"]
-                ),
+                tuple((tuple(i), tuple(v) if isinstance(v, list) else v) for i, v in n["voxels"]),
                 n.get("bids", {}),
                 tuple(np.ravel(n.get("bval", []))),
                 np.reshape(n.get("bvec", np.empty((3, 0))), (3, -1)).T,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import xarray as xr
+
 from peers.collections import conversion, folder_of, nodes
 from peers.niftis import images
 from peers.placement import TOLERANCE, affine_error, place, points
-
 from xdicom.errors import GeometryError
 
 

@@ -9,6 +9,7 @@ from itertools import permutations, product
 
 import numpy as np
 import xarray as xr
+
 from peers.collections import Conversion, Nifti, frame_dims
 from peers.placement import TOLERANCE, Placement, place
 
@@ -73,7 +74,9 @@ def pair(
     if not whole and scaled is None:
         return None
     dims = frame_dims(array)
-    values = (array if whole or scaled is None else scaled).transpose(*dims, "z", "y", "x", ...).values
+    values = (
+        (array if whole or scaled is None else scaled).transpose(*dims, "z", "y", "x", ...).values
+    )
     for volumes in _orders(array, nifti, placement, values):
         if not whole:
             return Pair(nifti, tuple(volumes), placement, exact=False)
@@ -122,9 +125,7 @@ def _orders(
     every = [dict(zip(dims, at, strict=True)) for at in np.ndindex(*sizes.values())]
     chosen = []
     for t in range(nifti.volumes):
-        fits = [
-            v for v in every if voxels_agree(placement.applied(_at(values, dims, v)), nifti, t)
-        ]
+        fits = [v for v in every if voxels_agree(placement.applied(_at(values, dims, v)), nifti, t)]
         if len(fits) != 1:
             return
         chosen.append({d: int(i) for d, i in fits[0].items()})
@@ -155,9 +156,7 @@ def _agree(
     ours = np.array([volume[index[:3]] for index, _ in listed])
     theirs = np.array([value for _, value in listed])
     slack = _FLOAT32 * float(np.abs(theirs).max()) if nifti.dtype.kind == "f" else 0.0
-    return bool(
-        ours.shape == theirs.shape and (np.abs(ours.astype(float) - theirs) <= slack).all()
-    )
+    return bool(ours.shape == theirs.shape and (np.abs(ours.astype(float) - theirs) <= slack).all())
 
 
 def as_voxels(stack: np.ndarray, dtype: np.dtype) -> np.ndarray:

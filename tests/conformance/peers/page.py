@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
+
 from peers.agreement import Findings, compare_with_dcm2niix, compare_with_itk
 from peers.collections import CATEGORIES, Node, collections, conversion, files_of, folder_of, nodes
 from peers.meant import MEANT, NO_ARRAY, VALUES
 from peers.niftis import EXTRA, images
 from peers.pixels import ALSO_READ, REFUSED, Outcome, check_file
 from peers.placement import TOLERANCE
-
 from xdicom.errors import NotDicomError
 
 PAGE = Path(__file__).parents[3] / "docs" / "conformance.md"
@@ -77,6 +77,8 @@ def row_of(collection: str) -> Row:
 
 def _filled(collection: str, node: Node) -> str:
     """What ``ragged="fill"`` gives, where it helps."""
+    if not node.error.startswith("NotHypercubeError"):
+        return ""
     for other in nodes(folder_of(collection), ragged="fill", fill_value=0):
         if other.path == node.path and not other.error:
             sizes = ", ".join(f"{d} {n}" for d, n in other.pixels.sizes.items())
@@ -162,7 +164,9 @@ def text_of_page() -> str:
 
 
 def _totals(rows: list[Row]) -> str:
-    equal, lossy, read = (sum(getattr(r.pixels, k) for r in rows) for k in ("equal", "lossy", "read"))
+    equal, lossy, read = (
+        sum(getattr(r.pixels, k) for r in rows) for k in ("equal", "lossy", "read")
+    )
     files = sum(len(files_of(r.collection)) - r.pixels.others for r in rows)
     whole = sum(r.niftis.images + r.niftis.by_file for r in rows if r.collection not in MEANT)
     planes = sum(r.niftis.planes for r in rows)
@@ -192,10 +196,7 @@ def _reasons() -> str:
         "\nVoxel values of dcm2niix, where pydicom's are ours:\n\n",
         *(f"* `{name}`: {reason}.\n" for name, reason in VALUES.items()),
         "\nFiles that are no array of their folder:\n\n",
-        *(
-            f"* `{name}`: {error}: {reason}.\n"
-            for name, (error, _, reason) in NO_ARRAY.items()
-        ),
+        *(f"* `{name}`: {error}: {reason}.\n" for name, (error, _, reason) in NO_ARRAY.items()),
         "\nFiles that are refused:\n\n",
         *(f"* `{_short(path)}`: {reason}.\n" for path, (_, reason) in REFUSED.items()),
         "\nFiles that `pydicom.pixels` does not read, and xdicom does:\n\n",

@@ -11,11 +11,11 @@ import imagecodecs
 import numpy as np
 import pydicom
 import xarray as xr
-from peers.collections import PixelTruth, open_file, pixel_truth, root, whole_digest
 from pydicom.encaps import generate_frames
 from pydicom.pixels import convert_color_space
 from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12Bit
 
+from peers.collections import PixelTruth, open_file, pixel_truth, root, whole_digest
 from xdicom.errors import NotDicomError, UnsupportedTransferSyntaxError, XDicomError
 from xdicom.headers.table import frame_id
 from xdicom.pixels.decode import decoder_of
@@ -29,8 +29,7 @@ LEVELS = {"raw": 1, "rgb": 3}
 """Grey levels between two such decoders: one as stored; YBR to RGB has factors up to 1.772."""
 
 REFUSED: dict[str, tuple[type[XDicomError], str]] = {
-    "ts/cornerstone_ctimage/"
-    "CTImage.dcm_JPEGProcess6_8TransferSyntax_1.2.840.10008.1.2.4.53.dcm": (
+    "ts/cornerstone_ctimage/CTImage.dcm_JPEGProcess6_8TransferSyntax_1.2.840.10008.1.2.4.53.dcm": (
         UnsupportedTransferSyntaxError,
         "JPEG with spectral selection, a retired syntax (PS3.6 A.1); pydicom refuses it too: SPEC §7",
     ),

@@ -72,9 +72,7 @@ def place(
     """
     world = RAS if ras else np.eye(3)
     inverse = np.linalg.inv(affine)
-    found = {
-        at: (inverse @ [*(world @ point), 1.0])[:3] for at, point in corners(array).items()
-    }
+    found = {at: (inverse @ [*(world @ point), 1.0])[:3] for at, point in corners(array).items()}
     sizes = [array.sizes[d] for d in ("x", "y", "z")]
     first = found[0, 0, 0]
     order, flipped = [-1, -1, -1], [False, False, False]

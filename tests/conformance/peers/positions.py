@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pydicom
+
 from peers.collections import files_of, pixel_truth
 from peers.pixels import header
-
 from xdicom.headers.table import frame_id
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+
 from peers.collections import files_of, pixel_truth, root
 
 TEXTS = tuple(
