@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pickle
+import random
 import re
 import warnings
 
@@ -680,3 +682,30 @@ def test_paths_in_problems_are_relative(tmp_path):
     listed = found.dicom.problems
     assert sorted(listed["file"]) == ["a/b/IM00001.dcm", "a/c/notes.txt"]
     assert not listed["message"].str.contains(str(tmp_path)).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_bytes_are_errors_are_ours(tmp_path, seed):
+    """Opened and read, or refused with a reason: nothing else comes out."""
+    rng = random.Random(seed)
+    make = (
+        lambda p: write_series(p, {}, rows=4, columns=4)[0],
+        lambda p: write_series(p, {}, rows=4, columns=4, transfer_syntax=RLE)[0],
+        lambda p: write_enhanced(p / "e.dcm", {"z": 2}, rows=4, columns=4),
+        lambda p: write_multiframe(p / "m.dcm", np.zeros((2, 4, 4, 3), "uint8")),
+    )[seed]
+    good = make(tmp_path).read_bytes()
+    path = tmp_path / "faulty.dcm"
+    opened = 0
+    for _ in range(150):
+        faulty = bytearray(good)
+        for _ in range(rng.choice((1, 2, 5))):
+            at = rng.randrange(132, len(faulty))
+            faulty[at] = rng.choice((0, 1, 0x20, 0x5C, 0x7F, 0xFE, 0xFF, rng.randrange(256)))
+        path.write_bytes(faulty)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(xdicom.XDicomError):
+                xdicom.open_series(path).load()
+                opened += 1
+    assert 0 < opened < 150

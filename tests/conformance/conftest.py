@@ -1,4 +1,4 @@
-"""Each test of a collection runs for all that the folder of real files holds, or says why it cannot."""
+"""Each test of a collection runs for all that the folder of real files holds."""
 
 from __future__ import annotations
 

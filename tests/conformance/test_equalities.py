@@ -1,4 +1,4 @@
-"""Collections, and files of one, that hold the same image in other encodings open to equal arrays."""
+"""The same images in other encodings open to equal arrays."""
 
 from __future__ import annotations
 

@@ -93,7 +93,6 @@ def test_without_transfer_syntax_the_elements_tell(tmp_path, syntax, head_of):
     [
         (uids.ImplicitVRLittleEndian, uids.ExplicitVRLittleEndian),
         (uids.ExplicitVRLittleEndian, uids.ImplicitVRLittleEndian),
-        (uids.ImplicitVRLittleEndian, "1.2.840.113619.5.2"),
     ],
 )
 def test_elements_that_contradict_the_transfer_syntax(tmp_path, true, said, head_of):
@@ -103,6 +102,14 @@ def test_elements_that_contradict_the_transfer_syntax(tmp_path, true, said, head
     assert head.attributes["Rows"] == "16"
     assert [kind for kind, _ in head.problems] == ["WrongTransferSyntax"]
     assert said in head.problems[0][1]
+
+
+def test_a_private_transfer_syntax_contradicts_nothing(tmp_path, head_of):
+    path = edit(
+        written(tmp_path, uids.ImplicitVRLittleEndian), {"TransferSyntaxUID": "1.2.840.113619.5.2"}
+    )
+    assert head_of(path).attributes["Rows"] == "16"
+    assert not head_of(path).problems
 
 
 def test_little_endian_elements_under_a_big_endian_uid(path, head_of):
@@ -185,6 +192,22 @@ def test_a_deflated_file_is_inflated_as_far_as_its_header_needs(tmp_path, head_o
     assert head.pixel.length == 300_000_000
     assert head.size == head.pixel.offset + 300_000_000
     assert peak < 5_000_000
+
+
+def test_a_long_way_through_a_deflated_data_set(explicit, wrap, head_of):
+    """Values of any size are put together once, and what is stepped over is not kept."""
+    long = explicit.element(0x00091001, b"OB", bytes(30_000_000))
+    name = explicit.element(0x0008103E, b"UT", b"x" * 20_000_000)
+    plain = wrap(
+        name + long + explicit.element(0x00280010, b"US", ROWS), uids.ExplicitVRLittleEndian
+    )
+    start = plain.index(b"\x08\0\x16\0")
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    head = wrap(b"", uids.DeflatedExplicitVRLittleEndian, sop_class=b"")
+    data = head + deflate.compress(plain[start:]) + deflate.flush()
+    found = head_of(data)
+    assert found.attributes["Rows"] == "7"
+    assert len(found.attributes["SeriesDescription"]) == 20_000_000
 
 
 def test_a_deflate_bomb(tmp_path, head_of, monkeypatch):

@@ -327,6 +327,14 @@ def test_what_repeats_is_walked_once(tmp_path, head_of, monkeypatch):
     assert len(calls) < 200 * (len(item) + changing + 1) + 300
 
 
+def test_a_macro_of_vr_un_is_little_endian(big, implicit, head_of, wrap):
+    # PS3.5 6.2.2, whatever the transfer syntax
+    times = implicit.element(0x00189082, b"", struct.pack("<d", 5.0))
+    macro = big.sequence(0x00189114, [times], undefined=True, vr=b"UN", inside=implicit)
+    head = head_of(wrap(big.sequence(0x52009229, [macro]), "1.2.840.10008.1.2.2"))
+    assert head.shared == {"EffectiveEchoTime": "5.0", "EchoTime": "5.0"}
+
+
 def test_only_the_macros_of_functional_groups_are_read(explicit, head_of, wrap):
     echo = explicit.element(0x00180081, b"DS", b"5 ")
     other = explicit.element(0x00180081, b"DS", b"7 ")

@@ -9,7 +9,6 @@ import pytest
 
 from xdicom.headers.elements import WANTED
 from xdicom.headers.texts import Texts
-from xdicom.headers.walk import EXPLICIT_BE, EXPLICIT_LE
 
 TAGS = {keyword: tag for tag, keyword in WANTED.items()}
 
@@ -21,8 +20,7 @@ def order(request):
 
 def read(keyword, vr, raw, order="<"):
     problems = []
-    encoding = EXPLICIT_BE if order == ">" else EXPLICIT_LE
-    return Texts(encoding, problems).read(TAGS[keyword], vr, raw), problems
+    return Texts(problems).read(TAGS[keyword], vr, raw, order), problems
 
 
 @pytest.mark.parametrize(
@@ -94,9 +92,9 @@ def test_un_is_little_endian_in_a_big_endian_data_set():
 
 @pytest.mark.parametrize(("signed", "text"), [(0, "64536"), (1, "-1000")])
 def test_pixel_representation_decides_us_or_ss(signed, text):
-    texts = Texts(EXPLICIT_LE, [])
-    texts.read(TAGS["PixelRepresentation"], b"US", bytes((signed, 0)))
-    assert texts.read(TAGS["PixelPaddingValue"], b"", struct.pack("<h", -1000)) == text
+    texts = Texts([])
+    texts.read(TAGS["PixelRepresentation"], b"US", bytes((signed, 0)), "<")
+    assert texts.read(TAGS["PixelPaddingValue"], b"", struct.pack("<h", -1000), "<") == text
 
 
 @pytest.mark.parametrize(
@@ -130,36 +128,39 @@ def test_padding_is_no_part_of_a_value(raw, text, vr):
 )
 def test_character_sets(charset, raw, text):
     problems = []
-    texts = Texts(EXPLICIT_LE, problems)
+    texts = Texts(problems)
     if charset:
-        assert texts.read(TAGS["SpecificCharacterSet"], b"CS", charset.encode()) == charset
-    assert texts.read(TAGS["SeriesDescription"], b"LO", raw) == text
+        assert texts.read(TAGS["SpecificCharacterSet"], b"CS", charset.encode(), "<") == charset
+    assert texts.read(TAGS["SeriesDescription"], b"LO", raw, "<") == text
     assert not problems
 
 
 def test_a_backslash_ends_a_code_extension():
     # PS3.5 6.1.2.5.3: the next value begins with the first character set again
-    texts = Texts(EXPLICIT_LE, [])
-    texts.read(TAGS["SpecificCharacterSet"], b"CS", b"ISO 2022 IR 100\\ISO 2022 IR 144")
+    texts = Texts([])
+    texts.read(TAGS["SpecificCharacterSet"], b"CS", b"ISO 2022 IR 100\\ISO 2022 IR 144", "<")
     raw = b"\x1b-L\xbc\\\xe4"
-    assert texts.read(TAGS["SeriesDescription"], b"LO", raw) == "\N{CYRILLIC CAPITAL LETTER EM}\\ä"
+    assert (
+        texts.read(TAGS["SeriesDescription"], b"LO", raw, "<")
+        == "\N{CYRILLIC CAPITAL LETTER EM}\\ä"
+    )
 
 
 @pytest.mark.parametrize("charset", [b"ISO_IR 999", b"nonsense", b"\\ISO 2022 IR 4711 "])
 def test_an_unknown_character_set_is_read_as_latin_1(charset):
     problems = []
-    texts = Texts(EXPLICIT_LE, problems)
-    texts.read(TAGS["SpecificCharacterSet"], b"CS", charset)
-    assert texts.read(TAGS["SeriesDescription"], b"LO", b"B\xe4r") == "Bär"
+    texts = Texts(problems)
+    texts.read(TAGS["SpecificCharacterSet"], b"CS", charset, "<")
+    assert texts.read(TAGS["SeriesDescription"], b"LO", b"B\xe4r", "<") == "Bär"
     assert [kind for kind, _ in problems] == ["UnknownCharacterSet"]
     assert charset.decode().strip() in problems[0][1]
 
 
 def test_text_that_is_not_of_its_character_set(recwarn):
     problems = []
-    texts = Texts(EXPLICIT_LE, problems)
-    texts.read(TAGS["SpecificCharacterSet"], b"CS", b"ISO_IR 192")
+    texts = Texts(problems)
+    texts.read(TAGS["SpecificCharacterSet"], b"CS", b"ISO_IR 192", "<")
     for _ in range(3):
-        assert "B" in texts.read(TAGS["PatientID"], b"LO", b"B\xe4r")
+        assert "B" in texts.read(TAGS["PatientID"], b"LO", b"B\xe4r", "<")
     assert [kind for kind, _ in problems] == ["UnknownCharacterSet"]  # once a file
     assert not len(recwarn)

@@ -176,6 +176,11 @@ def test_image_type(opened, write, source, expected):
     assert list(ds.ImageType) == expected
 
 
+def test_image_type_of_pet(opened, write):
+    """PS3.3 C.8.9.4.1.1 knows no SECONDARY."""
+    assert list(write(opened({"z": 1}, modality="PT"))[0].ImageType) == ["DERIVED", "PRIMARY"]
+
+
 def test_mosaic_leaves_image_type_where_the_layout_changes(opened, write):
     da = opened(
         {"instance": 1},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -48,7 +48,7 @@ class FileMeta:
     """MediaStorageSOPClassUID, ``""`` where it is missing."""
     preamble: bool
     """Whether ``DICM`` stands at byte 128."""
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: tuple[tuple[str, str], ...]
     """Kind and message of what was missing and tolerated."""
 
 
@@ -90,7 +90,7 @@ def read_file_meta(w: Window) -> FileMeta:
         what = "no TransferSyntaxUID; it was found from the elements"
         problems.append(("MissingTransferSyntax", what))
         syntax = _guess_syntax(_first(w, position))
-    return FileMeta(position, syntax, values[_MEDIA], preamble, problems)
+    return FileMeta(position, syntax, values[_MEDIA], preamble, tuple(problems))
 
 
 def encoding_of(w: Window, start: int, transfer_syntax: str) -> Encoding:
@@ -181,7 +181,7 @@ class _Inflated:
 
     def _restart(self) -> None:
         self._pieces = _inflated_pieces(self._read, self._start, self._name)
-        self._base, self._data = 0, b""
+        self._base, self._data = 0, bytearray()
 
     def size(self) -> int:
         """Bytes of the whole data set, at most ``MAX_INFLATED_BYTES``; none of them is kept."""
@@ -197,11 +197,11 @@ class _Inflated:
                 break
             if self._base + len(self._data) <= position:
                 self._base += len(self._data)
-                self._data = piece
+                self._data = bytearray(piece)
             else:
                 self._data += piece
         begin = position - self._base
-        return self._data[begin : begin + length]
+        return bytes(self._data[begin : begin + length])
 
 
 def inflated_window(w: Window, start: int) -> Window:

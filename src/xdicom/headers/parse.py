@@ -30,6 +30,7 @@ from xdicom.headers.meta import (
     inflate,
     inflated_window,
     is_encapsulated,
+    is_public,
     read_file_meta,
 )
 from xdicom.headers.texts import Texts
@@ -53,6 +54,7 @@ _PIXEL: Final = {
     0x7FE00009: "DoubleFloatPixelData",
 }
 _SEQUENCES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT))
+_DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
 _ITEM_HEAD: Final = struct.Struct("<4sL").unpack
 _ITEM_BYTES, _SEQUENCE_END_BYTES = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
@@ -161,7 +163,8 @@ def parse(fd: int, size: int, name: str) -> Head:
         meta.transfer_syntax, {}, w.size, preamble=meta.preamble, problems=list(meta.problems)
     )
     encoding = encoding_of(w, start, meta.transfer_syntax)
-    if (encoding is IMPLICIT_LE) != (meta.transfer_syntax == ImplicitVRLittleEndian):
+    implicit = meta.transfer_syntax == ImplicitVRLittleEndian
+    if (encoding is IMPLICIT_LE) != implicit and is_public(meta.transfer_syntax):
         what = f"elements are not encoded as {meta.transfer_syntax} says"
         head.problems.append(("WrongTransferSyntax", what))
     if meta.media_class:
@@ -183,52 +186,53 @@ def parse(fd: int, size: int, name: str) -> Head:
 
 def _read_elements(w: Window, position: int, encoding: Encoding, head: Head) -> None:
     """Read the elements of the data set, up to the pixels or the end."""
-    texts = Texts(encoding, head.problems)
+    texts = Texts(head.problems)
+    attributes, size, header = head.attributes, w.size, encoding.header
     seen: set[int] = set()
     last = 0
-    while position + 8 <= w.size:
-        tag, vr, length, value = encoding.header(w, position)
+    while position + 8 <= size:
+        found = tag, vr, length, value = header(w, position)
         if tag in _PIXEL:
-            head.pixel = _pixel_element(w, tag, vr, length, value, head)
+            head.pixel = _pixel_element(w, found, head)
             return
-        if tag <= last or tag >> 16 == 0xFFFE:
-            if tag == 0 or tag >> 16 == 0xFFFE:
+        if tag <= last or tag >= _DELIMITERS:
+            if tag == 0 or tag >= _DELIMITERS:
                 break
             if tag in seen:
-                _check_duplicate(w, tag, vr, value, length, texts, head)
+                _check_duplicate(Element(w, found, size, encoding, 0), texts, head)
         seen.add(tag)
         last = tag
         if tag in _SEQUENCES:
-            element = Element(w, (tag, vr, length, value), w.size, encoding, 0)
+            element = Element(w, found, size, encoding, 0)
             _read_sequence(element, texts, head)
             position = element.end()
         elif length == UNDEFINED:
             position = end_of_sequence(w, vr, value, encoding)
         else:
-            position = bounded(w, tag, value + length, w.size)
+            position = value + length
+            if position > size:
+                bounded(w, tag, position, size)
             if tag in WANTED:
-                text = texts.read(tag, vr, w.value(value, length))
+                text = texts.read(tag, vr, w.value(value, length), encoding.order)
                 if text:
-                    head.attributes[WANTED[tag]] = text
+                    attributes[WANTED[tag]] = text
     _check_tail(w, position, head)
 
 
-def _check_duplicate(
-    w: Window, tag: int, vr: bytes, value: int, length: int, texts: Texts, head: Head
-) -> None:
+def _check_duplicate(element: Element, texts: Texts, head: Head) -> None:
     """Note an element that stands twice; refuse it where which is right cannot be known."""
-    keyword = keyword_of(tag)
+    keyword = keyword_of(element.tag)
     before = head.attributes.pop(keyword, None)
     differs = (
-        tag in WANTED
+        element.tag in WANTED
         and keyword.endswith("UID")
-        and length != UNDEFINED
-        and before != texts.read(tag, vr, w.value(value, length))
+        and element.length != UNDEFINED
+        and before != texts.read(element.tag, element.vr, element.raw(), element.encoding.order)
     )
     if keyword in DECISIVE or differs:
         raise CorruptFileError(
             f"{keyword} stands twice in the data set",
-            file=w.name,
+            file=element.window.name,
             expected="each element once (PS3.5 section 7.1)",
             remedy="Which of the two is right cannot be known: correct the file",
         )
@@ -251,26 +255,25 @@ def _check_tail(w: Window, position: int, head: Head) -> None:
     head.problems.append(("TrailingBytes", "zero bytes follow the data set"))
 
 
-def _pixel_element(
-    w: Window, tag: int, vr: bytes, length: int, value: int, head: Head
-) -> PixelElement:
+def _pixel_element(w: Window, found: tuple[int, bytes, int, int], head: Head) -> PixelElement:
+    tag, vr, length, value = found
     fragments = 0
     if is_encapsulated(head.transfer_syntax):
         end = w.size if length == UNDEFINED else min(value + length, w.size)
-        fragments = _count_fragments(w, value, end, delimited=length == UNDEFINED, head=head)
+        fragments = _count_fragments(w, value, end, head, delimited=length == UNDEFINED)
     return PixelElement(
         _PIXEL[tag], value, -1 if length == UNDEFINED else length, vr.decode("ascii"), fragments
     )
 
 
-def _count_fragments(w: Window, position: int, end: int, *, delimited: bool, head: Head) -> int:
+def _count_fragments(w: Window, position: int, end: int, head: Head, *, delimited: bool) -> int:
     """Fragments of encapsulated pixels, without the offset table; each must be wholly there.
 
     PS3.5 A.4: items in little endian, up to a delimiter where the length is undefined.
     """
     items = 0
     while position + 8 <= end:
-        tag, length = _ITEM_HEAD(w.read(8, position))
+        tag, length = _ITEM_HEAD(w.read(8, position).ljust(8, b"\0"))
         if tag == _SEQUENCE_END_BYTES:
             break
         if tag != _ITEM_BYTES:
@@ -360,7 +363,7 @@ def _read_macro(element: Element, texts: Texts, leaves: dict[str, str]) -> None:
             if inner.tag in MACROS:
                 _read_macro(inner, texts, leaves)
             elif inner.tag in GROUP_LEAVES and inner.length != UNDEFINED:
-                text = texts.read(inner.tag, inner.vr, inner.raw())
+                text = texts.read(inner.tag, inner.vr, inner.raw(), inner.encoding.order)
                 if text:
                     leaves[GROUP_LEAVES[inner.tag]] = text
         break

@@ -157,17 +157,30 @@ def _fetch(table: FrameTable, path: _Path) -> Column:
     for file, rows in bar:
         place = _place(table, file)
         _check(*place)
-        header = _cached(*place)
+        elements = _elements(place, path, table.frame_number[rows].tolist())
+        for row, element in zip(rows.tolist(), elements, strict=True):
+            if element is None or element.is_empty or element.VR in _NOT_A_VALUE:
+                continue
+            vr = element.VR
+            codes[row] = texts.setdefault(_text(element), len(texts))
+    return Column(codes, tuple(texts), vr)
+
+
+def _elements(
+    place: tuple[str, int, int], path: _Path, frames: list[int]
+) -> list[DataElement | None]:
+    """The element at the end of a path, for each of some frames of a file."""
+    header = _cached(*place)
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             own = _of_instance(header, path)
-            for row in rows.tolist():
-                element = _of_frame(header, int(table.frame_number[row]), path) or own
-                if element is None or element.is_empty or element.VR in _NOT_A_VALUE:
-                    continue
-                vr = element.VR
-                codes[row] = texts.setdefault(_text(element), len(texts))
-    return Column(codes, tuple(texts), vr)
+            if len(path) > 1:
+                return [own] * len(frames)
+            found = [_of_frame(header, frame, path[0][0]) for frame in frames]
+    except Exception as error:  # pydicom converts when asked, and raises anything
+        raise CorruptFileError(f"pydicom cannot read the header: {error}", file=place[0]) from error
+    return [own if element is None else element for element in found]
 
 
 def _of_instance(header: Dataset, path: _Path) -> DataElement | None:
@@ -180,14 +193,12 @@ def _of_instance(header: Dataset, path: _Path) -> DataElement | None:
     return _get(header, path[-1][0])
 
 
-def _of_frame(header: Dataset, frame: int, path: _Path) -> DataElement | None:
-    """The element of a keyword or tag in a frame's functional groups, or in the shared ones."""
-    if len(path) > 1:
-        return None
+def _of_frame(header: Dataset, frame: int, tag: int) -> DataElement | None:
+    """The element of a tag in a frame's functional groups, or in the shared ones."""
     for groups, item in ((_PER_FRAME, frame - 1), (_SHARED, 0)):
         items = header.get(groups) or ()
         if 0 <= item < len(items):
-            found = list(_leaves(items[item], path[0][0]))
+            found = list(_leaves(items[item], tag))
             if found and all(element.value == found[0].value for element in found):
                 return found[0]
     return None

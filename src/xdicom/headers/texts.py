@@ -11,7 +11,6 @@ import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 
 from xdicom.headers.elements import WANTED, WANTED_VR
-from xdicom.headers.walk import Encoding
 
 CHARACTER_SET: Final = 0x00080005
 PIXEL_REPRESENTATION: Final = 0x00280103
@@ -34,19 +33,16 @@ class Texts:
 
     Parameters
     ----------
-    encoding : Encoding
-        Of the data set.
     problems : list
-        Where values that cannot be read are noted: kind and message.
+        Where values that cannot be read are noted, each kind and message once.
     """
 
-    def __init__(self, encoding: Encoding, problems: list[tuple[str, str]]) -> None:
-        self._order = encoding.order
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
         self._problems = problems
         self._character_sets = ["iso8859"]
         self._signed = False
 
-    def read(self, tag: int, vr: bytes, raw: bytes) -> str:
+    def read(self, tag: int, vr: bytes, raw: bytes, order: str) -> str:
         """A wanted element's value as text, ``""`` where it is empty or not valid.
 
         Parameters
@@ -57,8 +53,9 @@ class Texts:
             As the file has it; empty in implicit VR.
         raw : bytes
             The value.
+        order : str
+            Byte order of numbers, ``<`` or ``>``.
         """
-        order = self._order
         if vr not in _PLAIN and vr not in _CODED and vr not in _CODES:
             if vr == b"UN":
                 order = "<"  # PS3.5 6.2.2
@@ -100,7 +97,7 @@ class Texts:
         return "\\".join(map(repr, values))
 
     def _invalid(self, tag: int, what: str) -> None:
-        self._problems.append(("InvalidValue", f"{WANTED[tag]} {what}; taken as missing"))
+        self._note("InvalidValue", f"{WANTED[tag]} {what}; taken as missing")
 
     def _decoded(self, raw: bytes) -> str:
         try:
@@ -108,10 +105,10 @@ class Texts:
                 warnings.simplefilter("always")
                 text = decode_bytes(raw, self._character_sets, _DELIMITERS)
         except (LookupError, UnicodeError, ValueError) as error:
-            self._note_characters(str(error))
+            self._note("UnknownCharacterSet", str(error))
             return raw.decode("latin-1")
         if caught:
-            self._note_characters(str(caught[0].message))
+            self._note("UnknownCharacterSet", str(caught[0].message))
         return text
 
     def _use(self, text: str) -> None:
@@ -119,12 +116,11 @@ class Texts:
         character_sets, fault = _character_sets(text)
         self._character_sets = list(character_sets)
         if fault:
-            self._note_characters(fault)
+            self._note("UnknownCharacterSet", fault)
 
-    def _note_characters(self, message: str) -> None:
-        note = ("UnknownCharacterSet", message)
-        if note not in self._problems:
-            self._problems.append(note)
+    def _note(self, kind: str, message: str) -> None:
+        if (kind, message) not in self._problems:
+            self._problems.append((kind, message))
 
 
 @lru_cache(maxsize=64)

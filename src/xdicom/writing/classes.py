@@ -22,9 +22,13 @@ class SopClass:
     plane: bool = False
     """Whether a crop, a flip or a stride is told in full by the Image Plane and Image Pixel
     modules."""
+    examination: str = "SECONDARY"
+    """Value 2 of ImageType of a derived image."""
 
 
 _GREY: Final = SopClass((16,), signed=True, plane=True)
+# C.8.9.4.1.1: value 2 of ImageType is PRIMARY, derived or not
+_PET: Final = SopClass((16,), signed=True, plane=True, examination="PRIMARY")
 _SECONDARY: Final = SopClass((8, 16), signed=True, plane=True)
 _PROJECTION: Final = SopClass((8, 16), plane=True)
 _COLOUR: Final = SopClass(plane=True)
@@ -33,7 +37,7 @@ _AS_IT_IS: Final = SopClass()
 _TABLE: Final[dict[str, SopClass]] = {
     uid.CTImageStorage: _GREY,  # PS3.3 C.8.2.1
     uid.MRImageStorage: _GREY,  # C.8.3.1
-    uid.PositronEmissionTomographyImageStorage: _GREY,  # C.8.9.4
+    uid.PositronEmissionTomographyImageStorage: _PET,  # C.8.9.4
     uid.ComputedRadiographyImageStorage: _GREY,  # C.8.1.2
     uid.SecondaryCaptureImageStorage: _SECONDARY,  # C.8.6.2
     uid.DigitalXRayImageStorageForPresentation: _PROJECTION,  # C.8.11.3
@@ -101,7 +105,7 @@ def class_of(sop_class: str) -> SopClass:
     >>> class_of("1.2.840.10008.5.1.4.1.1.2").bits
     (16,)
     >>> class_of("1.2.3")
-    SopClass(bits=(), signed=False, plane=False)
+    SopClass(bits=(), signed=False, plane=False, examination='SECONDARY')
     """
     if sop_class in _GROUPED:
         raise functional_groups(uid.UID(sop_class).name)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydicom.datadict import tag_for_keyword
 
 from xdicom.writing import deletions, place
-from xdicom.writing.classes import functional_groups
+from xdicom.writing.classes import class_of, functional_groups
 from xdicom.writing.explicit import (
     Elements,
     elements_of,
@@ -23,7 +23,7 @@ def _image_type(o: Output) -> Any:
     rest = o.texts("ImageType")[2:]
     if o.plan.planes.layout:
         rest = [value for value in rest if value != "MOSAIC"]
-    return ["DERIVED", "SECONDARY", *rest]
+    return ["DERIVED", class_of(o.texts("SOPClassUID")[0]).examination, *rest]
 
 
 def _code(value: str, meaning: str) -> bytes:

@@ -1,10 +1,11 @@
-"""A collection becomes findings: where our arrays and other programs' images agree, and where not."""
+"""A collection becomes findings: where our arrays and other programs' images agree."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from peers.collections import (
 )
 from peers.meant import VALUES
 from peers.niftis import Pair, as_voxels, images, pair, placed_alone, plane_agrees, voxels_agree
-from peers.pixels import LOSSY, header
+from peers.pixels import LEVELS, LOSSY, header
 from peers.placement import RAS, TOLERANCE, Placement, affine_error, place
 from xdicom.errors import GeometryError, NotDicomError, XDicomError
 
@@ -107,6 +108,7 @@ def without_holes(array: xr.DataArray) -> list[xr.DataArray]:
     ]
 
 
+@cache
 def compare_with_dcm2niix(collection: str) -> Findings:
     """Pair each image that dcm2niix made of a collection with volumes of ours."""
     made = conversion(collection)
@@ -227,7 +229,7 @@ def _vector_differences(array: xr.DataArray, found: Pair) -> list[str]:
 
 
 def _pair_files(findings: Findings, collection: str, unpaired: list[Nifti]) -> list[Nifti]:
-    """Images whose every volume is one file opened alone; all files must lie where one of them does."""
+    """Images whose volumes are files opened alone; each file must lie where an image does."""
     hits = {(i, t): 0 for i, nifti in enumerate(unpaired) for t in range(nifti.volumes)}
     worst = dict.fromkeys(range(len(unpaired)), 0.0)
     for path in files_of(collection):
@@ -235,6 +237,7 @@ def _pair_files(findings: Findings, collection: str, unpaired: list[Nifti]) -> l
         if stored is None or not is_placed(stored) or frame_dims(stored):
             continue
         scaled = _alone(path, mask_and_scale=True)
+        slack = _slack(path, "raw")
         places = [place(stored, n.affine, n.shape, ras=True) for n in unpaired]
         errors = [p.error for p in places if p is not None]
         if errors and min(errors) > TOLERANCE:
@@ -248,7 +251,7 @@ def _pair_files(findings: Findings, collection: str, unpaired: list[Nifti]) -> l
                 continue
             volume = placement.applied(array.values)
             for t in range(nifti.volumes):
-                hits[i, t] += _is_volume(volume, nifti, t)
+                hits[i, t] += _is_volume(volume, nifti, t, slack)
     rest = []
     for i, nifti in enumerate(unpaired):
         if not all(hits[i, t] for t in range(nifti.volumes)):
@@ -260,11 +263,19 @@ def _pair_files(findings: Findings, collection: str, unpaired: list[Nifti]) -> l
     return rest
 
 
-def _is_volume(volume: np.ndarray, nifti: Nifti, t: int) -> bool:
-    if nifti.volumes > 1 or nifti.dtype.kind == "f":
-        return voxels_agree(volume, nifti, t)
+def _is_volume(volume: np.ndarray, nifti: Nifti, t: int, slack: float) -> bool:
+    if nifti.volumes > 1 or nifti.dtype.kind == "f" or slack:
+        return voxels_agree(volume, nifti, t, slack)
     voxels = as_voxels(volume[:, :, :, None], nifti.dtype)
     return hashlib.sha256(voxels.tobytes("F")).hexdigest() == nifti.digest
+
+
+def _slack(path: str, color: str) -> float:
+    """What the values of lossy JPEG may differ by between decoders, rescaled as they are."""
+    head = header(path)
+    if head.file_meta.get("TransferSyntaxUID") not in LOSSY:
+        return 0.0
+    return LEVELS[color] * abs(float(head.get("RescaleSlope", 1)))
 
 
 def _alone(path: str, **options: Any) -> xr.DataArray | None:
@@ -286,18 +297,18 @@ def _match_planes(findings: Findings, collection: str, unpaired: list[Nifti]) ->
         array = _alone(path, dims="flat")
         if array is not None and not is_placed(array):
             values = array.values if "instance" in array.dims else array.values[None]
-            lossy = header(path).file_meta.get("TransferSyntaxUID") in LOSSY
-            frames += [(np.flip(v, 0).swapaxes(0, 1)[:, :, None], lossy) for v in values]
+            slack = _slack(path, "rgb")
+            frames += [(np.flip(v, 0).swapaxes(0, 1)[:, :, None], slack) for v in values]
     rest = []
     for nifti in unpaired:
         single = nifti.shape[2] * nifti.volumes == 1
         fits = [f for f in frames if f[0].shape[:2] == nifti.shape[:2]]
         if all(
             any(
-                _is_volume(frame, nifti, 0)
-                if single and not lossy
-                else plane_agrees(frame, nifti, k, t)
-                for frame, lossy in fits
+                _is_volume(frame, nifti, 0, slack)
+                if single
+                else plane_agrees(frame, nifti, k, t, slack)
+                for frame, slack in fits
             )
             for k in range(nifti.shape[2])
             for t in range(nifti.volumes)
@@ -308,6 +319,7 @@ def _match_planes(findings: Findings, collection: str, unpaired: list[Nifti]) ->
     return rest
 
 
+@cache
 def compare_with_itk(collection: str) -> Findings:
     """Hold single volumes against SimpleITK's series reader, which mis-stacks everything else."""
     findings = Findings()

@@ -1,4 +1,4 @@
-"""The folder of real files becomes collections: their files, their arrays, and what others made of them."""
+"""The folder of real files becomes collections: files, arrays, and what others made of them."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class Node:
 
 
 def nodes(where: Any, **options: Any) -> list[Node]:
-    """All arrays and errors under a path, opened as a tree, stored values unless asked otherwise."""
+    """All arrays and errors under a path, opened as a tree; stored values by default."""
     options.setdefault("mask_and_scale", False)
     with quiet():
         tree = xr.open_datatree(where, engine="dicom", **options)
@@ -255,7 +255,7 @@ def nodes(where: Any, **options: Any) -> list[Node]:
 
 
 def open_file(path: str, **options: Any) -> xr.Dataset:
-    """One file of the folder by its own path, stored values unless asked otherwise."""
+    """One file of the folder by its own path; stored values by default."""
     base = root()
     assert base is not None
     options.setdefault("mask_and_scale", False)

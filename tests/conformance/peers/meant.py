@@ -1,4 +1,4 @@
-"""Where we differ from dcm2niix on purpose: why, and a check that it is so and no more than that."""
+"""Where we differ from dcm2niix on purpose: why, and a check that it is that and no more."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_tilt(collection: str) -> None:
 
 
 def check_tiles(collection: str, count: int, columns: int, size: int) -> None:
-    """Whole mosaics without a place; cut apart, their tiles are dcm2niix's slices, voxel by voxel."""
+    """Whole mosaics without a place; cut apart, their tiles are dcm2niix's slices by digest."""
     array = _only_array(collection)
     assert array.dims == ("instance", "y", "x")
     assert array["patient_space"].attrs["geometry"] == "none"
@@ -105,6 +105,11 @@ VALUES: dict[str, str] = {
 }
 """Images of dcm2niix with other voxel values (not another grid), by name. pydicom is the judge."""
 
+_CTIMAGE = (
+    "encodings of one instance under one UID, and lossy versions that nothing tells apart: "
+    "SPEC §1.4"
+)
+
 NO_ARRAY: dict[str, tuple[str, int, str]] = {
     "enhanced/nibabel_philips_mprage_gz": (
         "NotDicomError", 0, "a compressed file is refused, not unpacked unasked: SPEC §7"
@@ -119,8 +124,7 @@ NO_ARRAY: dict[str, tuple[str, int, str]] = {
         "DuplicateInstanceError", 20, "encodings of some instances under one UID each: SPEC §1.4"
     ),
     "ts/cornerstone_ctimage": (
-        "DuplicateInstanceError", 13, "encodings of one instance under one UID: SPEC §1.4; its "
-        "lossy versions have UIDs, but nothing tells them apart (NotHypercubeError): SPEC §1.4"
+        "DuplicateInstanceError", 13, _CTIMAGE
     ),
     "ts/encaps_ct1": (
         "DuplicateInstanceError", 5, "encodings of one instance under one UID: SPEC §1.4"

@@ -15,7 +15,8 @@ from peers.placement import TOLERANCE, Placement, place
 
 EXTRA = ("_Eq_1", "_Tilt_Eq_1", "_ROI1")
 """What dcm2niix writes beside the images themselves: slices interpolated to an even distance, a
-tilt corrected, an overlay. Resampling is asked for (SPEC §5.4); overlays are no pixels (SPEC §4.1)."""
+tilt corrected, an overlay. Resampling must be asked for (SPEC §5.4), overlays are no pixels
+(SPEC §4.1)."""
 
 
 _FLOAT32 = 1e-6
@@ -132,15 +133,15 @@ def _orders(
     yield chosen
 
 
-def voxels_agree(volume: np.ndarray, nifti: Nifti, t: int) -> bool:
+def voxels_agree(volume: np.ndarray, nifti: Nifti, t: int, slack: float = 0.0) -> bool:
     """Whether a volume (i, j, k[, sample]) has the listed values of the image's volume t."""
-    return _agree(volume, nifti, [(i, v) for i, v in nifti.voxels if _volume_of(i) == t])
+    return _agree(volume, nifti, [(i, v) for i, v in nifti.voxels if _volume_of(i) == t], slack)
 
 
-def plane_agrees(plane: np.ndarray, nifti: Nifti, k: int, t: int) -> bool:
+def plane_agrees(plane: np.ndarray, nifti: Nifti, k: int, t: int, slack: float = 0.0) -> bool:
     """Whether a plane (i, j, 1[, sample]) has the listed values of plane k of volume t."""
     listed = [((*i[:2], 0), v) for i, v in nifti.voxels if i[2] == k and _volume_of(i) == t]
-    return _agree(plane, nifti, listed)
+    return _agree(plane, nifti, listed, slack)
 
 
 def _volume_of(index: tuple[int, ...]) -> int:
@@ -148,14 +149,18 @@ def _volume_of(index: tuple[int, ...]) -> int:
 
 
 def _agree(
-    volume: np.ndarray, nifti: Nifti, listed: Sequence[tuple[tuple[int, ...], object]]
+    volume: np.ndarray,
+    nifti: Nifti,
+    listed: Sequence[tuple[tuple[int, ...], object]],
+    slack: float,
 ) -> bool:
     """Integers must be equal; a modality transform may have been rounded in another order."""
     if not listed:
         return True
     ours = np.array([volume[index[:3]] for index, _ in listed])
     theirs = np.array([value for _, value in listed])
-    slack = _FLOAT32 * float(np.abs(theirs).max()) if nifti.dtype.kind == "f" else 0.0
+    if nifti.dtype.kind == "f":
+        slack += _FLOAT32 * float(np.abs(theirs).max())
     return bool(ours.shape == theirs.shape and (np.abs(ours.astype(float) - theirs) <= slack).all())
 
 

@@ -28,15 +28,22 @@ is no longer true; with the folder of real files in `XDICOM_TEST_DATA`:
 
 * **pydicom** is the judge of stored values: each frame of each file, opened by its own path and as
   part of its series, has the SHA-256 of what pydicom decodes, colours converted and as stored.
-* **dcm2niix** is the judge of grids and affines: its NIfTI images are found in our arrays, volume by
-  volume, every corner voxel within {tolerance} mm, all voxels by digest, rows flipped as it writes
-  them; echo times, b-values and gradient directions too, where both have them.
+* **dcm2niix** is the judge of grids and affines: its NIfTI images are found in our arrays, volume
+  by volume, every corner voxel within {tolerance} mm, all voxels by digest, rows flipped as it
+  writes them; components, echo times, b-values and directions too, where both have them.
 * **SimpleITK**'s series reader is a second opinion for single volumes: size, spacing, origin,
   direction, voxels. It mis-stacks everything else.
 
 Copies of the collections in `ct`, `mr3d`, `mr4d` and `enhanced` with all file names, UIDs,
 descriptions and dates changed, in random order, open to the same arrays and coordinates.
 
+"""
+
+
+LOSSY_TEXT = """
+Lossy JPEG (baseline and extended): ISO/IEC 10918 bounds a decoder's error (ITU-T T.83) and does not
+define its values bit by bit, and PS3.5 8.2.1 says no more. Frames have pydicom's digest or lie
+within one grey level of another decoder's as stored, three after YBR to RGB.
 """
 
 
@@ -178,9 +185,9 @@ def _totals(rows: list[Row]) -> str:
         f"{read} are right where pydicom.pixels reads nothing. {whole} of dcm2niix's images "
         f"({volumes} volumes) lie where our arrays have them, {planes} more have no position and "
         f"the same values. {itk} volumes are SimpleITK's.\n\n"
-        "In dcm2niix's column, a dim that is named alone spans the image's volumes, in our order or "
-        "in the one given; a dim with a value says which part of our array the image is. An error "
-        "in place of an array is explained below.\n\n"
+        "In dcm2niix's column, a dim that is named alone spans the image's volumes, in our order "
+        "or in the one given; a dim with a value says which part of our array the image is. An "
+        "error in place of an array is explained below.\n\n"
     )
 
 
@@ -201,12 +208,10 @@ def _reasons() -> str:
         *(f"* `{_short(path)}`: {reason}.\n" for path, (_, reason) in REFUSED.items()),
         "\nFiles that `pydicom.pixels` does not read, and xdicom does:\n\n",
         *(f"* `{_short(path)}`: {reason}.\n" for path, (reason, _) in ALSO_READ.items()),
-        "\nLossy JPEG (baseline and extended): ISO/IEC 10918 bounds a decoder's error (ITU-T T.83) "
-        "and does not define its values bit by bit, PS3.5 8.2.1 no more than that. Frames have "
-        "pydicom's digest or lie within one grey level as stored, three after YBR to RGB.\n",
-        f"\nNot compared: what dcm2niix derives from images ({', '.join(EXTRA)}: slices at even "
-        f"distance, tilt corrected, overlays), {_count(len(unread), 'file')}. Resampling is asked "
-        "for (SPEC §5.4), overlays are no pixels (SPEC §4.1).\n",
+        LOSSY_TEXT,
+        f"\nNot compared: {_count(len(unread), 'image')} that dcm2niix derives from others (",
+        f"{', '.join(EXTRA)}: slices at even distance, tilt corrected, overlays). Resampling must ",
+        "be asked for (SPEC §5.4), overlays are no pixels (SPEC §4.1).\n",
     ]
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""Our grid and another program's grid of the same volume become a flip and permutation, and an error in mm."""
+"""Our grid and another program's become a permutation, flips, and an error in millimetres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collection becomes a copy in which nothing but the image is the same: names, UIDs, texts, dates."""
+"""A collection becomes a copy with other file names, UIDs, texts and dates."""
 
 from __future__ import annotations
 
