@@ -84,6 +84,22 @@ def test_pointwise_indexing_equals_numpy(stack, data):
     )
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=st.permutations(["EchoTime", "z", "y", "x"]), data=st.data())
+def test_lazy_transposition_equals_numpy(stack, order, data):
+    da, expected = stack
+    key = data.draw(outer_indexers(da.shape))
+    part = da[key]
+    dims = [d for d in order if d in part.dims]
+    whole = xr.DataArray(outer_take(expected, key), dims=part.dims)
+    np.testing.assert_array_equal(part.transpose(*dims).values, whole.transpose(*dims).values)
+    again = da.transpose(*order).isel(z=slice(1, None), x=[2, 0, 2])
+    same = (
+        xr.DataArray(expected, dims=da.dims).transpose(*order).isel(z=slice(1, None), x=[2, 0, 2])
+    )
+    np.testing.assert_array_equal(again.values, same.values)
+
+
 def test_whole_and_computed(stack):
     da, expected = stack
     np.testing.assert_array_equal(da.values, expected)

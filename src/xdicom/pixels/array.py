@@ -126,11 +126,29 @@ class FrameArray(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Array:
         if isinstance(key, indexing.VectorizedIndexer):
+            turned = self._transposed(key.tuple)
+            if turned is not None:
+                return turned
             found: Array = indexing.explicit_indexing_adapter(
                 key, self.shape, indexing.IndexingSupport.OUTER, self.read
             )
             return found
         return self.read(key.tuple)
+
+    def _transposed(self, key: tuple[Any, ...]) -> Array | None:
+        """Read what a lazy ``transpose`` asks for: indices that each run along an axis of its own.
+
+        None for true pointwise indexing.
+        """
+        arrays = [np.asarray(k) for k in key]
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+        axes = [[i for i, n in enumerate(a.shape) if n > 1] for a in arrays]
+        used = [x[0] for x in axes if len(x) == 1]
+        if any(len(x) > 1 for x in axes) or len(set(used)) < len(used) or 0 in shape:
+            return None
+        outer = self.read(tuple(a.reshape(-1) for a in arrays))
+        kept = outer.squeeze(tuple(i for i, x in enumerate(axes) if not x))
+        return kept.transpose(np.argsort(used)).reshape(shape)
 
     def read(self, key: tuple[Any, ...]) -> Array:
         """Read an outer selection: one int, slice or integer array for each dim."""
