@@ -165,7 +165,7 @@ def test_mutated_bytes(paths, kind, head_of):
             assert len(table) == max(frames, 1)
         slowest = max(slowest, time.perf_counter() - start)
     assert 0 < refused < ROUNDS
-    assert slowest < 2
+    assert slowest < 10  # seconds: a hang, not a busy machine
 
 
 def test_memory_stays_near_the_size_of_the_file(paths, head_of):

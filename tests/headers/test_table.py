@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdicom.errors import CorruptFileError, Problem
@@ -56,6 +56,7 @@ class TestColumns:
         found = column(codes, "1", "2")
         assert (found.constant, found.complete) == (constant, complete)
 
+    @settings(deadline=None)
     @given(st.data())
     def test_take_keeps_each_rows_text(self, data):
         texts = [str(i) for i in range(data.draw(st.integers(0, 5)))]

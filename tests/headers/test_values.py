@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdicom.headers.values import (
@@ -65,11 +65,13 @@ def test_several_numbers_are_not_one():
     assert np.isnan(number("1.5\\2"))
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_float_is_read_exactly(value):
     assert number(repr(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_text_raises(text):
     for vr in ("DS", "IS", "FD", "UV", "AS", "DA", "TM", "DT", "LO"):
