@@ -161,8 +161,9 @@ class TestHeader:
 
     def test_all_frames_of_one_instance(self, tmp_path):
         path = write_enhanced(tmp_path / "e.dcm", {"EchoTime": [1, 2], "z": 3}, rows=4, columns=6)
-        header = xdicom.open_series(path).dicom.header()
-        assert header.NumberOfFrames == 6
+        da = xdicom.open_series(path)
+        assert da.dicom.header().NumberOfFrames == 6
+        assert sorted(da.dicom.values("FrameNumber").values.ravel()) == [1, 2, 3, 4, 5, 6]
 
     def test_when_the_table_was_forgotten(self, da):
         REGISTRY.clear()

@@ -331,6 +331,7 @@ class TestGeometry:
     def test_missing_and_variable_slices(self, tmp_path):
         for name, places, text in (
             ("gap", [0.0, 3.0, 6.0, 12.0], "missing"),
+            ("gap2", [0.0, 3.0, 9.0], "missing"),
             ("uneven", [0.0, 3.0, 6.0, 10.0], "evenly"),
         ):
             write_series(tmp_path / name, {"z": places}, **SIZE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +46,7 @@ _IMAGECODECS: Final = frozenset(
 """Transfer syntaxes that imagecodecs decodes where pydicom has no other plug-in."""
 
 
+@cache
 def decoder_of(transfer_syntax: str) -> Decoder:
     """Pydicom's decoder of a transfer syntax, with imagecodecs as its last plug-in for JPEG.
 
@@ -237,6 +238,8 @@ def _decode_encapsulated(
     file: str,
     frame: int,
 ) -> Array:
+    if not plugin and layout.transfer_syntax == JPEGExtended12Bit and layout.bits_allocated > 8:
+        plugin = "imagecodecs"  # Pillow refuses 12 bits, and pydicom logs that as an error
     items = fragments(data, file, frame)
     if not items:
         raise CorruptFileError("the frame has no fragment", file=file, frame=frame)
@@ -255,11 +258,9 @@ def _decode_encapsulated(
         **options,
     }
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            values, _ = decoder_of(layout.transfer_syntax).as_array(
-                data, index=0, raw=raw, decoding_plugin=plugin, **settings
-            )
+        values, _ = decoder_of(layout.transfer_syntax).as_array(
+            data, index=0, raw=raw, decoding_plugin=plugin, **settings
+        )
     except XDicomError:
         raise
     except Exception as error:  # decoders raise anything, StopIteration and MemoryError included

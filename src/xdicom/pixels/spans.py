@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.uid import UID, ExplicitVRBigEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from xdicom.errors import CorruptFileError, FrameDecodeError, UnsupportedPixelLayoutError
+from xdicom.headers.meta import is_encapsulated, is_public
 from xdicom.headers.table import FrameTable, check_unchanged
 from xdicom.headers.values import number
 
@@ -70,18 +71,13 @@ class PixelLayout:
     @cached_property
     def encapsulated(self) -> bool:
         """Whether frames are compressed, in items."""
-        uid = UID(self.transfer_syntax)
-        return (
-            not uid.is_transfer_syntax
-            or uid.is_private
-            or (uid.is_compressed and not uid.is_deflated)
-        )
+        # what a vendor made is not native either: nothing here can read it
+        return is_encapsulated(self.transfer_syntax) or not is_public(self.transfer_syntax)
 
     @cached_property
     def deflated(self) -> bool:
         """Whether the whole data set is deflated, so that spans count in the inflated one."""
-        uid = UID(self.transfer_syntax)
-        return uid.is_transfer_syntax and uid.is_deflated
+        return self.transfer_syntax == DeflatedExplicitVRLittleEndian
 
     @cached_property
     def big_endian(self) -> bool:

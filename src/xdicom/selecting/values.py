@@ -36,6 +36,10 @@ def column_of(provenance: Provenance, key: Key) -> Column:
         if found is not None:
             return found
     table = provenance.table
+    if key == "FrameNumber":  # no element has this keyword: frames of an instance are counted
+        numbers, places = np.unique(table.frame_number, return_inverse=True)
+        counted: npt.NDArray[np.int32] = places.astype(np.int32)
+        return Column(counted, tuple(map(str, numbers)), "IS")
     try:
         if isinstance(key, str) and key in table.columns:
             return table.columns[key]

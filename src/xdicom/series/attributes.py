@@ -158,7 +158,9 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
         attrs["units"] = UNITS[name]
     if values.dtype.kind == "M" and column.vr == "DT":
         offsets = {utc_offset(t) for t in column.texts}
-        if len(offsets) == 1 and (offset := offsets.pop()):
+        if column.values.utc:
+            attrs["timezone"] = "UTC"
+        elif len(offsets) == 1 and (offset := offsets.pop()):
             attrs["utc_offset"] = offset
     if values.ndim > len(dims):
         dims = (*dims, VECTOR_DIMS.get(name, (f"{name}_n", ()))[0])

@@ -223,13 +223,12 @@ def regularity(z: Floats) -> tuple[bool, tuple[int, ...]]:
         return True, ()
     steps = np.diff(z)
     step = float(np.median(steps))
-    off = np.abs(steps - step) > max(POSITION_TOLERANCE, SPACING_TOLERANCE * step)
-    if not off.any():
+    if (np.abs(steps - step) <= max(POSITION_TOLERANCE, SPACING_TOLERANCE * step)).all():
         return True, ()
-    smallest = float(np.median(steps[~off])) if (~off).any() else step
-    multiple = np.round(steps[off] / smallest)
-    whole = (multiple >= 2) & (np.abs(steps[off] - multiple * smallest) <= GAP_TOLERANCE * smallest)
-    return False, tuple(np.flatnonzero(off).tolist()) if whole.all() else ()
+    smallest = float(steps.min())
+    multiple = np.round(steps / smallest)
+    whole = np.abs(steps - multiple * smallest) <= GAP_TOLERANCE * smallest
+    return False, tuple(np.flatnonzero(multiple > 1).tolist()) if whole.all() else ()
 
 
 def geometry_of(
@@ -305,7 +304,7 @@ def contradictions(table: FrameTable, z: Floats | None, weak: str) -> tuple[Prob
         )
     declared = np.abs(table.numbers("SpacingBetweenSlices"))
     if z is not None and not weak and len(z) > 1 and not np.isnan(declared).any():
-        step = float(np.median(np.diff(z)))
+        step = float(np.diff(z).min())  # the others are as far apart, or slices are missing
         if abs(declared[0] - step) > max(POSITION_TOLERANCE, SPACING_TOLERANCE * step):
             found.append(
                 Problem(
