@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -328,29 +329,34 @@ class Registry:
         self._most, self._most_rows = most, rows
         self._tables: OrderedDict[str, FrameTable] = OrderedDict()
         self._rows = 0
+        self._lock = Lock()  # dask's threads ask for headers at once
 
     def remember(self, table: FrameTable) -> None:
         """Keep a table, and let the oldest go."""
-        before = self._tables.pop(table.digest, None)
-        self._rows += len(table) - (0 if before is None else len(before))
-        self._tables[table.digest] = table
-        while len(self._tables) > 1 and (
-            len(self._tables) > self._most or self._rows > self._most_rows
-        ):
-            _, oldest = self._tables.popitem(last=False)
-            self._rows -= len(oldest)
+        digest = table.digest
+        with self._lock:
+            before = self._tables.pop(digest, None)
+            self._rows += len(table) - (0 if before is None else len(before))
+            self._tables[digest] = table
+            while len(self._tables) > 1 and (
+                len(self._tables) > self._most or self._rows > self._most_rows
+            ):
+                _, oldest = self._tables.popitem(last=False)
+                self._rows -= len(oldest)
 
     def find(self, digest: str) -> FrameTable | None:
         """The table with a digest, if it is still open."""
-        table = self._tables.get(digest)
-        if table is not None:
-            self._tables.move_to_end(digest)
-        return table
+        with self._lock:
+            table = self._tables.get(digest)
+            if table is not None:
+                self._tables.move_to_end(digest)
+            return table
 
     def clear(self) -> None:
         """Forget all (for tests)."""
-        self._tables.clear()
-        self._rows = 0
+        with self._lock:
+            self._tables.clear()
+            self._rows = 0
 
 
 REGISTRY: Final = Registry()
