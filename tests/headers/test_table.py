@@ -94,7 +94,7 @@ def table():
     builder.add("c", 30, 3, enhanced, 3)
     builder.add("d", 40, 4, head("1.4", 0, Modality="SR"), 0)
     builder.problems.append(Problem("Corrupt", "gone", "e", excluded=True))
-    return builder.build("/root", "folder")
+    return builder.build("/archive", "folder")
 
 
 class TestTables:
@@ -104,8 +104,8 @@ class TestTables:
         assert table.frame_number.tolist() == [1, 1, 1, 2, 3, 0]
         assert table.pixel_offset.tolist() == [1000] * 5 + [-1]
         assert table.pixel_length.tolist() == [512, 512, 1536, 1536, 1536, 0]
-        assert table.path(3) == "/root/c"
-        assert repr(table) == "<FrameTable: 6 frames of 4 files in /root>"
+        assert table.path(3) == "/archive/c"
+        assert repr(table) == "<FrameTable: 6 frames of 4 files in /archive>"
 
     def test_a_frames_value_goes_before_the_shared_and_the_instances(self, table):
         assert table.strings("EchoTime").tolist() == ["5", "", "8", "6", "6", ""]

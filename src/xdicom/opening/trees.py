@@ -25,7 +25,8 @@ from xdicom.opening.arrays import dataset_of, source_json
 from xdicom.opening.options import OpenOptions, Tag
 from xdicom.series.attributes import descriptive_attrs
 from xdicom.series.families import BY_NAME
-from xdicom.series.stacks import GridOptions, Stack, series_codes, split_series
+from xdicom.series.keys import series_codes
+from xdicom.series.stacks import GridOptions, Stack, split_series
 from xdicom.sources.local import Where
 
 Rows = npt.NDArray[np.int64]
