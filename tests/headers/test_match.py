@@ -83,11 +83,14 @@ class TestNumbers:
         assert hits(matches(numbers, slice(None, None))) == [0]
         assert hits(matches(numbers, "1,5")) == [1]
 
-    def test_one_of_several_values(self):
+    def test_vectors_match_as_a_whole(self):
         spacing = column("DS", "0.5\\0.7", "0.5\\0.5", "1\\2")
-        assert hits(matches(spacing, 0.5)) == [0, 1]
+        assert hits(matches(spacing, [0.5, 0.7])) == [0]
         assert hits(matches(spacing, "0.5\\0.7")) == [0]
-        assert hits(matches(spacing, slice(1.5, 3))) == [2]
+        assert hits(matches(spacing, [[0.5, 0.5], [1, 2]])) == [1, 2]
+        for part in (0.5, slice(1.5, 3), [1, 2, 3]):
+            with pytest.raises(ValueError, match=r"give them all|no vector"):
+                matches(spacing, part)
 
     def test_negative_numbers(self):
         places = column("DS", "-10", "-9.999999", "10")

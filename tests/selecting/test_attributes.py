@@ -279,3 +279,34 @@ def test_a_node_that_is_no_array_still_has_headers(tmp_path):
     assert tree.dicom["EchoTime"] == [1.0, 2.0]
     assert tree.dicom.problems["file"].tolist() == ["junk.txt"]
     assert tree.leaves[0].to_dataset().dicom.unique("EchoTime").tolist() == [1.0, 2.0]
+
+
+def test_attributes_after_a_reduction_are_those_of_the_frames_that_agree(da):
+    mean = da.sel(EchoTime=5).mean("z")
+    assert mean.dicom["EchoTime"] == 5.0
+    assert da.isel(z=0).max("EchoTime").dicom["SliceLocation"] == da.dicom["SliceLocation"][0]
+    assert da.isel(component=0, EchoTime=1, z=[1]).mean("z").dicom["EchoTime"] == 10.0
+
+
+def test_vectors_match_as_a_whole(da, folder):
+    second = da.dicom.unique("ImagePositionPatient")[1]
+    assert da.dicom.filter(ImagePositionPatient=second).shape[:3] == (2, 2, 1)
+    assert da.dicom.filter(ImagePositionPatient=list(second)).shape[:3] == (2, 2, 1)
+    assert da.dicom.filter(ImagePositionPatient=[list(second), [0, 0, 0]]).sizes["z"] == 1
+    assert da.dicom.filter(PixelSpacing=[1.5, 99]).size == 0
+    with pytest.raises(ValueError, match="give them all"):
+        da.dicom.filter(PixelSpacing=1.5)
+    opened = xdicom.open_series(folder, select={"ImagePositionPatient": list(second)})
+    assert opened.sizes["z"] == 1
+
+
+def test_filters_of_nothing_give_nothing(da):
+    nothing = da.dicom.filter(EchoTime=99)
+    assert nothing.dicom.filter(FlipAngle=30).size == 0
+    assert da.isel(z=slice(0, 0)).dicom.filter(EchoTime=5).size == 0
+
+
+def test_missing_values_have_the_dtype_of_their_vr(da):
+    assert da.dicom.values("ContrastBolusVolume").dtype == np.float64
+    assert da.dicom.values("ContrastBolusStartTime").dtype == np.dtype("m8[us]")
+    assert da.dicom.values("ContrastBolusStartTime", unit="s").isnull().all()

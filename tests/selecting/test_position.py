@@ -83,12 +83,19 @@ def test_single_slice_uses_the_assumed_step(tmp_path):
     assert da.dicom.spacing == (4.5, 1.5, 1.25)
 
 
-@pytest.mark.parametrize("change", ["drop", "uneven", "one"])
+def test_a_slice_selected_alone_keeps_the_spacing_of_its_stack(oblique):
+    for part in (oblique.isel(z=[2]), oblique.isel(z=2)):
+        assert part.dicom.spacing == pytest.approx((2.5, 1.5, 0.75), abs=1e-4)
+        np.testing.assert_allclose(
+            part.dicom.affine @ [1, 0, 0, 1], oblique.dicom.affine @ [3, 0, 0, 1], atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("change", ["drop", "uneven"])
 def test_refusals(oblique, change):
     part = {
         "drop": lambda: oblique.drop_vars("patient_space"),
         "uneven": lambda: oblique.isel(z=[0, 1, 4]),
-        "one": lambda: oblique.isel(z=[2]),
     }[change]()
     with pytest.raises(xdicom.GeometryError):
         _ = part.dicom.affine

@@ -56,7 +56,8 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
         ``"2024-02-29"``, ``"20240229"``, ``"2024-02-29 10:15"``, ``"2024-02"``, `datetime.date`,
         `datetime.datetime` or datetime64, and stand for all that lies in the day, minute or month.
         Text of several values (ImageType) matches by all of it (``"ORIGINAL\\PRIMARY"``) or by one
-        of its values. Ages are ``"034Y"`` or years.
+        of its values. Ages are ``"034Y"`` or years. Attributes of several numbers
+        (ImagePositionPatient) match by all of them: a vector, or a list of vectors.
 
     Returns
     -------
@@ -76,6 +77,8 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
     """
     if wanted is None:
         return column.codes < 0
+    if column.vr in FLOATS | INTS and any("\\" in text for text in column.texts):
+        return _vector_matches(column, wanted)
     whole: set[str] = set()
     if isinstance(wanted, slice):
         intervals = [_range(wanted, column.vr)]
@@ -96,6 +99,25 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
         for text in column.texts
     ]
     return np.array([*hits, False], dtype=bool)[column.codes]
+
+
+def _vector_matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
+    """Rows whose numbers are all those of one wanted vector."""
+    if isinstance(wanted, str):
+        wanted = wanted.split("\\")
+    try:
+        vectors = np.atleast_2d(np.asarray(wanted, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted!r} is no vector of numbers") from error
+    width = vectors.shape[1]
+    values = column.numbers(width).reshape(*column.codes.shape, width)
+    if np.isnan(values[column.codes >= 0]).all() and (column.codes >= 0).any():
+        raise ValueError(
+            f"the attribute has several numbers, such as {column.texts[0]!r}; "
+            f"give them all, not {wanted!r}"
+        )
+    close = np.abs(values[..., None, :] - vectors) <= 1e-6 * (1 + np.abs(vectors))
+    return np.asarray(close.all(axis=-1).any(axis=-1), dtype=bool)
 
 
 def _is_several(wanted: Any) -> bool:

@@ -16,7 +16,7 @@ from pydicom.multival import MultiValue
 from tqdm.auto import tqdm
 
 from xdicom.errors import CorruptFileError, HeadersUnavailableError
-from xdicom.headers.elements import MACROS, WANTED, tag_of
+from xdicom.headers.elements import MACROS, WANTED, keyword_of, tag_of, vr_of
 from xdicom.headers.table import MISSING, Column, FrameTable, check_unchanged
 
 _NOT_A_VALUE: Final = frozenset(("SQ", "OB", "OW", "OL", "OV", "OF", "OD", "UN"))
@@ -118,7 +118,10 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
     path = _path(key)
     if len(path) == 1 and path[0][0] in WANTED:
         return table.column(WANTED[path[0][0]])
-    return _fetch(table, path)
+    found = _fetch(table, path)
+    if not found.texts:  # the dtype of what is missing is that of its VR
+        return Column(found.codes, (), vr_of(keyword_of(path[-1][0])))
+    return found
 
 
 _Path = list[tuple[int, int]]

@@ -125,6 +125,8 @@ def options_from(given: Mapping[str, Any]) -> OpenOptions:
         raise ValueError(
             f"mask_and_scale=False asks for stored values, scaling={options.scaling!r} does not"
         )
+    if isinstance(options.series, bool) or not isinstance(options.series, (int, str, type(None))):
+        raise ValueError(f"series={options.series!r} is no number, UID or glob of the description")
     if isinstance(options.dims, str) and options.dims != "flat":
         raise ValueError(f'dims is a tuple of names or "flat", not {options.dims!r}')
     if isinstance(options.coords, str) and options.coords not in ("default", "all"):

@@ -76,6 +76,8 @@ def filter_frames(
         hit = mask.any(axis=others)
         if not hit.all():
             indexers[dim] = np.flatnonzero(hit)
+    if not mask.size:
+        return obj.isel({})
     if not mask.any():
         return _empty(obj, provenance, attributes)
     inner = mask
@@ -107,7 +109,7 @@ def _empty(obj: T, provenance: Provenance, attributes: Mapping[Key, Any]) -> T:
     for key in attributes:
         codes = column_of(provenance, key).codes[provenance.rows]
         for axis, dim in enumerate(provenance.dims):
-            if (codes != np.take(codes, [0], axis=axis)).any():
+            if codes.size and (codes != np.take(codes, [0], axis=axis)).any():
                 dims.add(dim)
     if not dims and provenance.dims:
         dims = {provenance.dims[0]}

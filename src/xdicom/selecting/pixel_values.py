@@ -66,10 +66,12 @@ def pixel_values(
     NotHypercubeError
         If the frames do not fill the dims.
     """
-    names = tuple(dims)
+    names = (dims,) if isinstance(dims, str) else tuple(dims)
     if any(key not in names for key in (inds or {})):
         raise ValueError("Indices must be in the dimensions provided.")
     array = pixels_of(obj)
+    if not {"y", "x"} <= set(array.dims):
+        raise ValueError(f"pixel_values needs whole frames; the array has dims {array.dims}")
     if "sample" in array.dims:
         raise ValueError("pixel_values is for grey images; take one sample first")
     provenance = locate(array, source)

@@ -86,7 +86,7 @@ def _step(obj: xr.DataArray | xr.Dataset, dim: str, assumed: float | None) -> fl
 def _steps(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
     space = _space(obj)
     plane = _plane_spacing(obj)
-    dz = _step(obj, "z", space.get("z_step_assumed", None))
+    dz = _step(obj, "z", space.get("z_step_assumed", space.get("z_step")))
     return dz, *plane
 
 
@@ -100,8 +100,8 @@ def spacing(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
     Returns
     -------
     tuple of float
-        Positive; in the order z, y, x. A single slice counts by SpacingBetweenSlices, else by
-        SliceThickness.
+        Positive; in the order z, y, x. A slice selected alone has the spacing of its stack; a
+        series of one slice that of SpacingBetweenSlices, else of SliceThickness.
 
     Raises
     ------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from xdicom.errors import HeadersUnavailableError, XDicomError
+from xdicom.headers.match import matches
 from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.arrays import VARIABLE, series_table
@@ -19,6 +20,10 @@ from xdicom.sources.local import Where
 
 Source: TypeAlias = Where | FrameTable | xr.DataArray | xr.Dataset
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+_SAME_PLACE: Final = 0.02
+"""mm: positions closer than this are of one slice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,8 @@ def locate(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> Prov
     Returns
     -------
     Provenance
-        All frames of the source, not exact, where ``frame_id`` was dropped (by a mean, say).
+        Where ``frame_id`` was dropped (by a mean, say): the frames of the source that agree with
+        the coordinates that are left, not exact.
 
     Raises
     ------
@@ -107,8 +113,7 @@ def locate(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> Prov
     tables = tables_of(array, source)
     coordinate = obj.coords.get("frame_id")
     if coordinate is None:
-        table = tables[0]
-        return Provenance(table, np.arange(len(table)), (), exact=False)
+        return Provenance(tables[0], _contributing(obj, tables[0]), (), exact=False)
     ids = np.asarray(coordinate.values)
     valid = np.isfinite(ids) & (ids >= 0) if ids.dtype.kind == "f" else ids >= 0
     best: Provenance | None = None
@@ -124,6 +129,29 @@ def locate(obj: xr.DataArray | xr.Dataset, source: Source | None = None) -> Prov
         f"{missing} of {int(valid.sum())} frames of the array stand in none of its sources",
         remedy="Pass source= with the folder that holds them all",
     )
+
+
+def _contributing(obj: xr.DataArray | xr.Dataset, table: FrameTable) -> IntArray:
+    """Rows whose attributes and place are among the coordinates that survived a reduction."""
+    mask = np.ones(len(table), bool)
+    for name, coordinate in obj.coords.items():
+        column = table.columns.get(str(name))
+        if column is None or coordinate.ndim > 1 or not coordinate.size:
+            continue
+        values = np.atleast_1d(np.asarray(coordinate.values))
+        if values.dtype.kind in "fmM" and (values != values).any():
+            continue
+        mask &= matches(column, list(values))
+    space, z = obj.coords.get("patient_space"), obj.coords.get("z")
+    cosines = None if space is None else space.attrs.get("ImageOrientationPatient")
+    if z is not None and z.size and cosines is not None:
+        normal = np.cross(cosines[:3], cosines[3:])
+        place = table.numbers("ImagePositionPatient", 3).reshape(-1, 3) @ normal
+        wanted = np.atleast_1d(np.asarray(z.values, dtype=np.float64)).ravel()
+        near = np.abs(place[:, None] - wanted[None, :]).min(axis=1) <= _SAME_PLACE
+        if near.any():  # none: the array was resampled between the slices
+            mask &= near
+    return np.flatnonzero(mask)
 
 
 def _given(source: Source) -> FrameTable:

@@ -1,1 +1,1 @@
-"""Rows become a grid: stacks, dims, geometry and coordinates."""
+"""Rows of a frame table become grids: stacks, dims, geometry, coordinates."""

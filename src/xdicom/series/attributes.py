@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -11,43 +12,19 @@ import numpy.typing as npt
 import xarray as xr
 
 from xdicom.errors import Problem
-from xdicom.headers.elements import PRIVATE_TO_PATIENT
+from xdicom.headers.elements import ALIASES, PRIVATE_TO_PATIENT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
+from xdicom.series.codes import cluster
+from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
 from xdicom.series.grid import Grid
+from xdicom.series.times import acquisition_datetime as acquisition_datetime
+from xdicom.series.units import UNITS
 
 Array = npt.NDArray[Any]
 
 MOST_COORDINATES: Final = 16
-
-UNITS: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        """ImagePositionPatient PixelSpacing SliceThickness SpacingBetweenSlices SliceLocation
-        GridFrameOffsetVector ImagerPixelSpacing NominalScannedPixelSpacing DataCollectionDiameter
-        ReconstructionDiameter""".split(),
-        "mm",
-    ),
-    **dict.fromkeys(
-        """EchoTime EffectiveEchoTime RepetitionTime InversionTime TriggerTime FrameTime
-        FrameReferenceTime ActualFrameDuration ExposureTime NominalInterval
-        NominalCardiacTriggerDelayTime""".split(),
-        "ms",
-    ),
-    **dict.fromkeys("TemporalPositionTimeOffset RadionuclideHalfLife time".split(), "s"),
-    "FlipAngle": "degree",
-    "GantryDetectorTilt": "degree",
-    "DiffusionBValue": "s/mm²",
-    "KVP": "kV",
-    "XRayTubeCurrent": "mA",
-    "MagneticFieldStrength": "T",
-    "ImagingFrequency": "MHz",
-    "PixelBandwidth": "Hz/px",
-    "PatientWeight": "kg",
-    "PatientSize": "m",
-    "VelocityEncodingMinimumValue": "cm/s",
-}
-"""Units of attributes (PS3.3, each attribute's description); never of datetimes."""
 
 PHYSICAL: Final[tuple[str, ...]] = tuple(
     """EchoTime RepetitionTime InversionTime FlipAngle DiffusionBValue EchoNumbers
@@ -57,9 +34,18 @@ PHYSICAL: Final[tuple[str, ...]] = tuple(
 )
 """Coordinates by default: scalar where constant, else over the dims they depend on."""
 
+TIMES: Final = (
+    "InstanceNumber",
+    "acquisition_datetime",
+    "AcquisitionTime",
+    "RescaleSlope",
+    "RescaleIntercept",
+)
+"""Coordinates by default, before the physical ones: what orders and scales the frames."""
+
 DESCRIPTIVE: Final[tuple[str, ...]] = tuple(
     """Modality Manufacturer ManufacturerModelName SeriesDescription SeriesNumber ProtocolName
-    BodyPartExamined FrameOfReferenceUID PhotometricInterpretation""".split()
+    BodyPartExamined FrameOfReferenceUID PhotometricInterpretation Units""".split()
 )
 """Attrs where constant. None of them names a person."""
 
@@ -98,11 +84,9 @@ def reduce_dims(
            [ 3, -1]])
     """
     kept = list(dims)
-    # np.where would wrap the limits silently into narrower codes
-    codes = codes.astype(np.int64)
-    lowest = np.iinfo(np.int64).min
-    high = np.where(present, codes, lowest)
-    low = np.where(present, codes, np.iinfo(np.int64).max)
+    codes = codes.astype(np.int64)  # narrower ones would wrap the limits without a word
+    lowest, highest = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    high, low = np.where(present, codes, lowest), np.where(present, codes, highest)
     for dim in dims:
         place = kept.index(dim)
         top, bottom = high.max(axis=place), low.min(axis=place)
@@ -113,23 +97,51 @@ def reduce_dims(
 
 
 def gather(column: Column, codes: npt.NDArray[np.integer[Any]]) -> Array:
-    """A column's values at codes, −1 missing: NaN, NaT or the empty text."""
-    values = column.values
-    array = values.array
-    if array.dtype.kind == "U":
-        texts: Array = np.append(array, "")[codes]
-        return texts
+    """A column's values at codes of its texts, −1 missing: NaN, NaT or the empty text.
+
+    Parameters
+    ----------
+    column : Column
+        Texts and their values.
+    codes : array of int
+        Any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape of ``codes``, and one dim more for attributes of several numbers; whole numbers are
+        float64 where one is missing (SPEC §3.1).
+    """
+    return _taken(column.values.array, codes)
+
+
+def _taken(array: Array, codes: npt.NDArray[np.integer[Any]]) -> Array:
     if array.dtype.kind in "iu":
         if (codes >= 0).all():
             whole: Array = array[codes]
             return whole
         array = array.astype(np.float64)
-    if array.dtype.kind in "mM":
-        missing: Array = np.full((1, *array.shape[1:]), "NaT", dtype=array.dtype)
-    else:
-        missing = np.full((1, *array.shape[1:]), np.nan)
+    nothing: Any = {"U": "", "M": "NaT", "m": "NaT"}.get(array.dtype.kind, np.nan)
+    missing: Array = np.full((1, *array.shape[1:]), nothing, dtype=array.dtype)
     filled: Array = np.concatenate([array, missing])[codes]
     return filled
+
+
+def _by_value(name: str, column: Column) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Distinct values of a column, and the value of each of its texts, −1 where it is invalid.
+
+    "4.6" and "4.600" are one; of attributes that make axes, so are values within its tolerance.
+    """
+    array = column.values.array
+    known = ATTRIBUTES.get(name)
+    if known and array.dtype.kind == "f" and array.ndim == 1:
+        codes, values = cluster(array, known.tolerance)
+    else:
+        values, codes = np.unique(array, axis=0, return_inverse=True)
+    if array.dtype.kind in "fmM":
+        missing = np.isnan(array) if array.dtype.kind == "f" else np.isnat(array)
+        codes = np.where(missing.reshape(len(array), -1).any(axis=1), -1, codes.ravel())
+    return values, codes.ravel().astype(np.int64)
 
 
 def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
@@ -146,18 +158,19 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
     """
     if not column.texts:
         return None
-    present = grid.rows >= 0
-    dims, codes = reduce_dims(np.where(present, column.codes[grid.rows], -1), grid.dims, present)
+    array, by_text = _by_value(name, column)
+    codes = np.append(by_text, -1)[column.codes]
+    dims, codes = reduce_dims(np.where(grid.present, codes[grid.rows], -1), grid.dims, grid.present)
     if not (codes >= 0).any():
         return None
-    values = gather(column, codes)
+    values = _taken(array, codes)
     attrs: dict[str, Any] = {}
     if column.values.integer and values.dtype.kind == "f":
         attrs["dicom_dtype"] = "int64"
     if values.dtype.kind not in "mM" and name in UNITS:
         attrs["units"] = UNITS[name]
     if values.dtype.kind == "M" and column.vr == "DT":
-        offsets = {utc_offset(t) for t in column.texts}
+        offsets = {utc_offset(text) for text in column.texts}
         if column.values.utc:
             attrs["timezone"] = "UTC"
         elif len(offsets) == 1 and (offset := offsets.pop()):
@@ -165,26 +178,6 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
     if values.ndim > len(dims):
         dims = (*dims, VECTOR_DIMS.get(name, (f"{name}_n", ()))[0])
     return xr.Variable(dims, values, attrs)
-
-
-def acquisition_datetime(table: FrameTable) -> Column | None:
-    """AcquisitionDateTime, else AcquisitionDate with AcquisitionTime, as one column of DT texts."""
-    direct = table.column("AcquisitionDateTime")
-    if direct.texts and direct.complete:
-        return direct
-    day, clock = table.column("AcquisitionDate"), table.column("AcquisitionTime")
-    if not day.texts or not clock.texts:
-        return None
-    pairs = np.stack([day.codes, clock.codes])
-    distinct, codes = np.unique(pairs, axis=1, return_inverse=True)
-    texts = []
-    for d, c in distinct.T:
-        date, time = ("" if i < 0 else x.texts[i] for x, i in ((day, d), (clock, c)))
-        texts.append(date.replace(".", "") + time.replace(":", "") if date and time else "")
-    unique, inverse = np.unique(np.array(texts, dtype=np.str_), return_inverse=True)
-    shift = int(unique[0] == "")
-    merged = inverse[codes.ravel()] - shift
-    return Column(merged.astype(np.int32), tuple(str(t) for t in unique[shift:]), "DT")
 
 
 def frame_coordinates(
@@ -205,60 +198,97 @@ def frame_coordinates(
     Returns
     -------
     dict of xarray.Variable
-        At most 16 of the default ones vary.
+        At most 16 of the default ones vary, z among them; those of a list of frames all do.
     """
-    found: dict[str, xr.Variable] = {}
-    for axis in grid.axes:
-        if axis.labels is not None:
-            attrs = {"units": UNITS[axis.dim]} if axis.dim in UNITS else {}
-            labels = axis.labels
-            if labels.dtype.kind == "f" and axis.dim in table.columns:
-                column = table.column(axis.dim)
-                if column.values.integer and (labels == np.round(labels)).all():
-                    labels = labels.astype(np.int64)
-            if labels.dtype.kind in "mM":
-                attrs = {}
-            found[axis.dim] = xr.Variable((axis.dim,), labels, attrs)
-    ids = np.where(grid.rows >= 0, table.frame_id[grid.rows], -1)
-    found["frame_id"] = xr.Variable(grid.dims, ids)
-    if (grid.rows < 0).any():
-        found["frame_present"] = xr.Variable(grid.dims, grid.rows >= 0)
-
-    columns: dict[str, Column] = {}
-    drivers = [a for axis in grid.axes for a in axis.attributes]
+    found = _labels(table, grid)
+    found["frame_id"] = xr.Variable(
+        grid.dims, np.where(grid.present, table.frame_id[grid.rows], -1)
+    )
+    if not grid.present.all():
+        found["frame_present"] = xr.Variable(grid.dims, grid.present)
+    columns = dict(table.columns)
     moments = acquisition_datetime(table)
     if moments is not None:
         columns["acquisition_datetime"] = moments
-    varying = ["InstanceNumber", "AcquisitionTime", "RescaleSlope", "RescaleIntercept"]
-    if geometry.kind in ("sheared", "per_frame"):
-        varying.insert(0, "ImagePositionPatient")
+    # positions are x, y and z already, the words of ImageType the labels of component
+    told = {"ImagePositionPatient", "ImageType"}
+    drivers = [a for axis in grid.axes for a in axis.attributes if a not in told]
     if geometry.kind == "per_frame":
-        varying.insert(0, "ImageOrientationPatient")
-    keywords = [*drivers, *varying, *columns, *PHYSICAL]
-    extra = list(wanted)
-    if "all" in extra:
-        extra = [k for k in table.columns if k[0].isupper() and k not in PRIVATE_TO_PATIENT] + [
-            k for k in extra if k != "all"
-        ]
-    # rectilinear positions are x, y and z already
-    placed = {*extra, *(varying if geometry.kind in ("sheared", "per_frame") else ())}
-    count = 0
-    for keyword in dict.fromkeys([*keywords, *extra]):
-        if keyword in found or (keyword == "ImagePositionPatient" and keyword not in placed):
-            continue
-        column = columns.get(keyword) or table.column(keyword)
-        variable = coordinate(keyword, column, grid)
-        if variable is None:
+        drivers += ["ImagePositionPatient", "ImageOrientationPatient"]
+    public = [k for k in table.columns if k[0].isupper() and k not in PRIVATE_TO_PATIENT]
+    chosen = dict.fromkeys(k for w in wanted for k in (public if w == "all" else [w]))
+    varying = [k for k in public if not columns[k].constant] if grid.is_list else []
+    left = MOST_COORDINATES - len({*found, *(["z"] if geometry.z is not None else [])})
+    for keyword in dict.fromkeys([*drivers, *TIMES, *PHYSICAL, *chosen, *varying]):
+        variable = None
+        if keyword in columns and keyword not in found:
+            variable = coordinate(keyword, columns[keyword], grid)
+        if variable is None or (keyword in grid.dims and variable.dims != (keyword,)):
             continue
         if set(variable.dims) & set(grid.dims):
-            count += 1
-            if count > MOST_COORDINATES and keyword not in extra:
+            left -= 1
+            if left < 0 and keyword not in chosen and not grid.is_list:
                 continue
+        original = next((k for k, v in ALIASES.items() if v == keyword and k in columns), None)
+        if original is not None:
+            variable.attrs["alias_of"] = original
         found[keyword] = variable
-    for vector, names in dict(VECTOR_DIMS.values()).items():
-        if any(vector in v.dims for v in found.values()):
-            found[vector] = xr.Variable((vector,), np.array(names))
+    found.update(_means(grid, found))
+    return found | _vector_labels(found)
+
+
+def _labels(table: FrameTable, grid: Grid) -> dict[str, xr.Variable]:
+    """Coordinates of the dims themselves."""
+    found = {}
+    for axis in grid.axes:
+        labels = axis.labels
+        if labels is not None:
+            attrs = {}
+            if labels.dtype.kind == "f" and axis.method != "position":
+                whole = table.column(axis.dim).values.integer or axis.method == "index"
+                labels = labels.astype(np.int64) if whole else labels
+            if labels.dtype.kind in "if" and axis.dim in UNITS:
+                attrs["units"] = UNITS[axis.dim]
+            found[axis.dim] = xr.Variable((axis.dim,), labels, attrs)
     return found
+
+
+def _means(grid: Grid, found: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
+    """One value for each rank, where slices differ by no more than 1 % of the smallest step.
+
+    Named in lower case: ``trigger_time(cardiac_phase)`` beside ``TriggerTime(cardiac_phase, z)``.
+    """
+    made = {}
+    for axis in grid.axes:
+        name = axis.attributes[0] if axis.attributes else ""
+        variable = found.get(name)
+        if axis.method != "rank" or axis.labels is not None or variable is None:
+            continue
+        if variable.dtype.kind not in "if" or axis.dim not in variable.dims or variable.ndim < 2:
+            continue
+        others = [d for d in variable.dims if d != axis.dim]
+        low, high = variable.min(others), variable.max(others)
+        if axis.size > 1 and (high - low).max() <= 0.01 * np.abs(np.diff(low.values)).min():
+            made[snake_case(name)] = xr.Variable((axis.dim,), low.values, variable.attrs)
+    return made
+
+
+def snake_case(keyword: str) -> str:
+    """A keyword in the lower case of names that are ours.
+
+    Examples
+    --------
+    >>> snake_case("TriggerTime")
+    'trigger_time'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
+
+
+def _vector_labels(found: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
+    """Coordinates of the dims of attributes of several values."""
+    used = {dim for variable in found.values() for dim in variable.dims}
+    names = dict(VECTOR_DIMS.values())
+    return {d: xr.Variable((d,), np.array(n)) for d, n in names.items() if d in used}
 
 
 def plane_coordinates(
@@ -274,11 +304,14 @@ def plane_coordinates(
         Size of a frame.
     frame_of_reference : str
         FrameOfReferenceUID, ``""`` where there is none.
+
+    Returns
+    -------
+    dict of xarray.Variable
+        With ``ImagePositionPatient`` of each slice where the stack is sheared.
     """
     found: dict[str, xr.Variable] = {}
-    x0, y0 = geometry.origin or (0.0, 0.0)
-    if geometry.kind != "rectilinear":
-        x0 = y0 = 0.0
+    x0, y0 = geometry.origin if geometry.kind == "rectilinear" and geometry.origin else (0.0, 0.0)
     for dim, start, count, which, direction in (
         ("y", y0, rows, 0, geometry.column),
         ("x", x0, columns, 1, geometry.row),
@@ -287,21 +320,19 @@ def plane_coordinates(
         values: Array = np.arange(count, dtype=np.float64)
         if geometry.spacing is not None:
             values = np.round(start + geometry.spacing[which] * values, DECIMALS) + 0.0
-            attrs = {"units": "mm"}
-            if direction is not None:
-                attrs["direction"] = [float(v) for v in direction]
-                attrs["anatomical"] = anatomical(direction)
+            attrs = {"units": "mm", **_towards(direction)}
         found[dim] = xr.Variable((dim,), values, attrs)
-    if geometry.z is not None:
-        attrs = {"units": "mm"}
-        if geometry.row is not None and geometry.column is not None:
-            normal = np.cross(geometry.row, geometry.column)
-            attrs["direction"] = [float(v) for v in normal]
-            attrs["anatomical"] = anatomical(normal)
-        if grid.axis("z") is not None:
-            found["z"] = xr.Variable(("z",), geometry.z, attrs)
-        elif grid.slices is not None:
-            found["z"] = xr.Variable(*_positions(grid, grid.slices, geometry.z), attrs)
+    index = _slice_index(grid)
+    if geometry.z is not None and index is not None:
+        attrs = {"units": geometry.z_units} if geometry.z_units else {}
+        attrs |= _towards(geometry.normal)
+        found["z"] = xr.Variable(index.dims, _taken(geometry.z, index.values), attrs)
+        if geometry.planes is not None:
+            origins = _taken(geometry.planes, index.values)
+            found["ImagePositionPatient"] = xr.Variable(
+                (*index.dims, "lps"), origins, {"units": "mm"}
+            )
+            found |= _vector_labels(found)
     space: dict[str, Any] = {"geometry": geometry.kind}
     if frame_of_reference:
         space["FrameOfReferenceUID"] = frame_of_reference
@@ -311,23 +342,34 @@ def plane_coordinates(
         space["spacing_kind"] = geometry.spacing_kind
     if geometry.z_step_assumed is not None:
         space["z_step_assumed"] = geometry.z_step_assumed
+    elif geometry.z is not None and len(geometry.z) > 1 and geometry.regular:
+        # for the affine of a slice that is selected alone
+        space["z_step"] = round(float(np.median(np.diff(geometry.z))), DECIMALS)
     if not geometry.regular:
         space["regular"] = "no"
     found["patient_space"] = xr.Variable((), np.int64(0), space)
     return found
 
 
-def _positions(
-    grid: Grid, slices: npt.NDArray[np.int64], z: npt.NDArray[np.float64]
-) -> tuple[tuple[str, ...], Array]:
-    """Positions along the dims that the caller named: those that they depend on."""
-    present = grid.rows >= 0
-    dims, codes = reduce_dims(np.where(present, slices[grid.rows], -1), grid.dims, present)
-    return dims, np.append(z, np.nan)[codes]
+def _towards(direction: npt.NDArray[np.float64] | None) -> dict[str, Any]:
+    if direction is None:
+        return {}
+    return {"direction": [float(v) for v in direction], "anatomical": anatomical(direction)}
+
+
+def _slice_index(grid: Grid) -> xr.Variable | None:
+    """The slice in each cell: along ``z``, or along the dims of the caller that it depends on."""
+    axis = grid.axis("z")
+    if axis is not None:
+        return xr.Variable(("z",), np.arange(axis.size))
+    if grid.slices is None:
+        return None
+    codes = np.where(grid.present, grid.slices[grid.rows], -1)
+    return xr.Variable(*reduce_dims(codes, grid.dims, grid.present))
 
 
 def descriptive_attrs(table: FrameTable) -> dict[str, Any]:
-    """Attrs that describe a series and name nobody: plain text and integers."""
+    """Attrs that describe a series and name nobody: text and integers, absent where unknown."""
     attrs: dict[str, Any] = {}
     for keyword in DESCRIPTIVE:
         column = table.column(keyword)
@@ -348,6 +390,7 @@ def dims_json(grid: Grid, problems: Iterable[Problem] = ()) -> str:
             "family": a.family,
             "attributes": list(a.attributes),
             "method": a.method,
+            "confounded": list(a.confounded),
         }
         for a in grid.axes
     ]

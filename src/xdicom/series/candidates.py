@@ -1,25 +1,20 @@
-"""Columns of a table become candidates for axes: codes in order of value."""
+"""Columns of a table become candidates for axes: codes in order of value, and the values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from xdicom.headers.table import Column, FrameTable
-from xdicom.series.families import (
-    BY_NAME,
-    COMPONENT_LABELS,
-    COMPONENT_ORDER,
-    NEVER_INDEX,
-    Attribute,
-    Family,
-)
+from xdicom.series.codes import Codes, Floats, cluster, combine, first_rows
+from xdicom.series.families import ATTRIBUTES, NEVER_INDEX, POINTERS, Attribute, Family
+from xdicom.series.times import acquisition_place, acquisition_seconds, frame_numbers
 
-Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 
@@ -32,7 +27,8 @@ class Candidate:
     codes: Codes
     """From 0 in order of value, shape (frames,)."""
     values: Array
-    """Each frame's value: float64, or text; shape (frames,) or (frames, width)."""
+    """Value of each code, float64 or text, shape (codes,) or (codes, width); a missing one is NaN
+    and the last, or the empty text and the first."""
     complete: bool
     """Whether every frame has a value."""
     seconds: float = 0.0
@@ -41,41 +37,59 @@ class Candidate:
     @property
     def count(self) -> int:
         """Number of distinct values."""
-        return int(self.codes.max()) + 1 if self.codes.size else 0
+        return len(self.values)
 
 
-def cluster(values: npt.NDArray[np.float64], tolerance: float) -> Codes:
-    """Codes of numbers in ascending order; those within the tolerance of an anchor are one.
+def of_numbers(name: str, values: Floats, tolerance: float, seconds: float = 0.0) -> Candidate:
+    """The candidate of one number, or of one vector, a frame.
 
-    NaN has the last code. A tolerance of 0 means 1e-6 of the anchor.
-
-    Examples
-    --------
-    >>> cluster(np.array([2.0, 1.0, 2.0000001, np.nan]), 0.0).tolist()
-    [1, 0, 1, 2]
+    Parameters
+    ----------
+    name : str
+        The attribute.
+    values : array of float, shape (frames,) or (frames, width)
+        NaN where missing.
+    tolerance : float
+        As for `cluster`, for each number of a vector.
+    seconds : float
+        Seconds in one unit where it is a clock.
     """
-    distinct, inverse = np.unique(values, return_inverse=True)
-    steps = np.zeros(len(distinct), np.int64)
-    allowed = tolerance or 1e-6 * np.abs(distinct)
-    if np.all(np.diff(distinct) > np.broadcast_to(allowed, distinct.shape)[:-1]):
-        return inverse.reshape(values.shape).astype(np.int64)
-    anchor = np.nan
-    for i, value in enumerate(distinct.tolist()):
-        if not value - anchor <= (tolerance or 1e-6 * abs(anchor)):  # true of NaN too
-            anchor = value
-            steps[i] = 1
-    return (np.cumsum(steps) - 1)[inverse].reshape(values.shape)
+    complete = not bool(np.isnan(values).any())
+    if values.ndim == 1:
+        codes, anchors = cluster(values, tolerance)
+        return Candidate(name, codes, anchors, complete, seconds)
+    parts = [cluster(values[:, i], tolerance) for i in range(values.shape[1])]
+    codes = combine([codes for codes, _ in parts], len(values))
+    first = first_rows(codes, int(codes.max(initial=-1)) + 1)
+    # of vectors the anchors too, so that their values never depend on the order of frames
+    anchors = np.stack([anchors[codes[first]] for codes, anchors in parts], axis=1)
+    return Candidate(name, codes, anchors, complete, seconds)
 
 
-def combine(codes: list[Codes], length: int) -> Codes:
-    """One code for each distinct tuple of codes, in their lexicographic order."""
-    if not codes:
-        return np.zeros(length, np.int64)
-    joined = codes[0]
-    for other in codes[1:]:
-        size = int(other.max()) + 1 if other.size else 1
-        joined = np.unique(joined * size + other, return_inverse=True)[1].astype(np.int64)
-    return np.unique(joined, return_inverse=True)[1].astype(np.int64)
+def of_texts(name: str, texts: Sequence[str], codes: npt.NDArray[np.integer[Any]]) -> Candidate:
+    """The candidate of one text a frame, given as codes into texts, −1 where missing."""
+    values, order = np.unique(np.array([*texts, ""], dtype=np.str_), return_inverse=True)
+    used, dense = np.unique(order.ravel()[codes], return_inverse=True)
+    values = values[used]
+    return Candidate(name, dense.ravel().astype(np.int64), values, bool((values != "").all()))
+
+
+def of_column(name: str, column: Column) -> Candidate:
+    """The candidate of any attribute, for dims that the caller names.
+
+    Numbers and times are numbers, within the tolerance of their family if they have one.
+    """
+    known = ATTRIBUTES.get(name)
+    tolerance = known.tolerance if known else 0.0
+    array = column.values.array
+    if array.dtype.kind in "mM":
+        stamps = array.astype(f"{array.dtype.kind}8[us]")
+        micros = np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64))
+        return of_numbers(name, np.append(micros, np.nan)[column.codes], 0.5)
+    if array.dtype.kind in "if":
+        missing = np.full((1, *array.shape[1:]), np.nan)
+        return of_numbers(name, np.concatenate([array, missing])[column.codes], tolerance)
+    return of_texts(name, column.texts, column.codes)
 
 
 class Candidates:
@@ -83,186 +97,81 @@ class Candidates:
 
     def __init__(self, table: FrameTable) -> None:
         self.table = table
-        self._made: dict[str, Candidate] = {}
+        self._made: dict[Attribute, Candidate] = {}
+
+    def __len__(self) -> int:
+        return len(self.table)
 
     def of(self, attribute: Attribute) -> Candidate:
         """The candidate of a family's attribute."""
-        found = self._made.get(attribute.name)
+        found = self._made.get(attribute)
         if found is None:
-            found = self._made[attribute.name] = self._make(attribute)
+            found = self._made[attribute] = self._make(attribute)
         return found
 
     def varying(self, family: Family) -> list[Candidate]:
-        """Candidates of a family that take more than one value."""
-        found = [c for a in family.attributes if (c := self.of(a)).count > 1]
-        return [c for c in found if c.complete or family.partial]
+        """Candidates of an aligned family that take more than one value."""
+        found = [self.of(a) for a in family.attributes]
+        return [c for c in found if c.count > 1 and (c.complete or family.partial)]
 
     def _make(self, attribute: Attribute) -> Candidate:
-        derive = _DERIVED.get(attribute.name)
-        if derive is not None:
-            values: Array = derive(self.table)
-        elif attribute.text:
-            values = self.table.strings(attribute.name)
-        else:
-            values = self.table.numbers(attribute.name, attribute.width)
-        return candidate(attribute, values)
+        column = self.table.column(attribute.name)
+        if attribute.text:
+            part = _PARTS.get(attribute.rule)
+            texts = column.texts if part is None else [part(text) for text in column.texts]
+            return of_texts(attribute.name, texts, column.codes)
+        rule = _RULES.get(attribute.rule or attribute.name)
+        values = rule(self.table) if rule else column.numbers(attribute.width)
+        return of_numbers(attribute.name, values, attribute.tolerance, attribute.seconds)
 
+    @cached_property
+    def place(self) -> Codes:
+        """Place of each frame in the order of acquisition."""
+        return acquisition_place(self.table)
+
+    @cached_property
     def indices(self) -> list[tuple[str, Candidate]]:
         """Ordinals of DimensionIndexValues: the family each resolves to, and its candidate.
 
-        Pointers that no family knows belong to the family ``index`` (SPEC §2.5.2).
+        Pointers that no family knows belong to the family ``index`` (SPEC §2.5). Objects that
+        declare different indices, or none, have none in common.
         """
-        declared = set(self.table.dimensions.values())
-        if len(declared) != 1 or len(self.table.dimensions) != len(self.table.files.paths):
+        table = self.table
+        declared = set(table.dimensions.values())
+        if len(declared) != 1 or len(table.dimensions) != len(table.files.paths):
             return []
         (dimensions,) = declared
-        ordinals = self.table.numbers("DimensionIndexValues", len(dimensions))
-        ordinals = ordinals.reshape(len(self.table), len(dimensions))
-        families = {a.name: f.name for f in BY_NAME.values() for a in f.attributes}
-        families.update({"EffectiveEchoTime": "echo", "InversionTimes": "inversion",
-                         "FrameAcquisitionDateTime": "time", "FrameType": "component",
-                         "FrameReferenceDateTime": "time"})  # fmt: skip
+        ordinals = table.numbers("DimensionIndexValues", len(dimensions))
         found = []
         for i, dimension in enumerate(dimensions):
-            if dimension.pointer in NEVER_INDEX:
-                continue
-            family = families.get(dimension.pointer, "index")
-            name = f"DimensionIndex_{i + 1}"
-            found.append((family, candidate(Attribute(name), ordinals[:, i])))
-        return [(f, c) for f, c in found if c.complete and c.count > 1]
-
-
-def candidate(attribute: Attribute, values: Array) -> Candidate:
-    """Make the candidate of an attribute from each frame's value."""
-    if values.dtype.kind == "U":
-        codes = np.unique(values, return_inverse=True)[1].astype(np.int64)
-        complete = bool((values != "").all())
-        if attribute.name == "image_flavour":
-            complete = True
-        return Candidate(attribute.name, codes, values, complete)
-    if values.ndim == 2:
-        codes = combine(
-            [cluster(values[:, i], attribute.tolerance) for i in range(values.shape[1])],
-            len(values),
-        )
-        complete = not bool(np.isnan(values).any())
-    else:
-        codes = cluster(values, attribute.tolerance)
-        complete = not bool(np.isnan(values).any())
-    return Candidate(attribute.name, codes, values, complete, attribute.seconds)
-
-
-def attribute_candidate(table: FrameTable, name: str, column: Column) -> Candidate:
-    """Candidate of any attribute, for axes that the caller names."""
-    del table
-    array = column.values.array
-    if array.dtype.kind in "iu":
-        array = array.astype(np.float64)
-    if array.dtype.kind == "M":
-        array = array.astype("M8[us]").astype(np.int64) / 1e6
-    elif array.dtype.kind == "m":
-        array = array.astype("m8[us]").astype(np.int64) / 1e6
-    if array.dtype.kind == "f":
-        missing = np.full((1, *array.shape[1:]), np.nan)
-        return candidate(Attribute(name), np.concatenate([array, missing])[column.codes])
-    return candidate(Attribute(name, text=True), column.strings())
-
-
-def acquisition_seconds(table: FrameTable) -> npt.NDArray[np.float64]:
-    """Moment of acquisition of each frame in seconds: AcquisitionDateTime, else date and time.
-
-    Counted from an arbitrary day, NaN where there is neither; times without a date count from
-    midnight.
-    """
-    found = _moments(table.column("AcquisitionDateTime"))
-    clock = _moments(table.column("AcquisitionTime"))
-    day = _moments(table.column("AcquisitionDate"))
-    both = np.where(np.isnan(day), 0.0, day) + clock
-    if not np.isnan(found).any():
+            if dimension.pointer not in NEVER_INDEX:
+                values = ordinals.reshape(len(table), -1)[:, i]
+                part = of_numbers(f"DimensionIndex_{i + 1}", values, 0.0)
+                if part.complete and part.count > 1:
+                    found.append((POINTERS.get(dimension.pointer, "index"), part))
         return found
-    if np.isnan(found).all():
-        return both
-    return np.where(np.isnan(found), both, found)
 
 
-def _moments(column: Column) -> npt.NDArray[np.float64]:
-    array = column.values.array
-    if array.dtype.kind == "M":
-        numbers = array.astype("M8[us]").astype(np.int64) / 1e6
-        numbers[np.isnat(array)] = np.nan
-    elif array.dtype.kind == "m":
-        numbers = array.astype("m8[us]").astype(np.int64) / 1e6
-        numbers[np.isnat(array)] = np.nan
-    else:
-        numbers = np.full(len(array), np.nan)
-    return np.append(numbers, np.nan)[column.codes]
-
-
-def _flavour(table: FrameTable) -> npt.NDArray[np.str_]:
-    """ImageType from its third value on."""
-    column = table.column("ImageType")
-    texts = tuple("\\".join(text.split("\\")[2:]) for text in column.texts)
-    return np.array([*texts, ""], dtype=np.str_)[column.codes]
-
-
-def _gated_trigger_time(table: FrameTable) -> npt.NDArray[np.float64]:
+def _gated_trigger_time(table: FrameTable) -> Floats:
     """TriggerTime where the acquisition was gated: fMRI carries it without any gating."""
     gated = np.zeros(len(table), bool)
     for keyword in ("HeartRate", "NominalInterval", "CardiacNumberOfImages"):
         gated |= table.numbers(keyword) > 0
-    technique = table.strings("CardiacSynchronizationTechnique")
-    gated |= (technique != "") & (technique != "NONE")
+    technique = table.column("CardiacSynchronizationTechnique")
+    gated |= np.array([*(t != "NONE" for t in technique.texts), False])[technique.codes]
     return np.where(gated, table.numbers("TriggerTime"), np.nan)
 
 
-_DERIVED: Final[dict[str, Callable[[FrameTable], Array]]] = {
-    "image_flavour": _flavour,
-    "gated_trigger_time": _gated_trigger_time,
+_RULES: Final[dict[str, Callable[[FrameTable], Floats]]] = {
+    "gated": _gated_trigger_time,
     "acquisition_datetime": acquisition_seconds,
-    "FrameNumber": lambda table: table.frame_number.astype(np.float64),
+    "frame": frame_numbers,
 }
+"""How numbers are made that are not simply an attribute's values."""
 
-
-def component_labels(parts: list[Candidate], codes: Codes) -> tuple[list[str], Codes]:
-    """Labels of a component axis and its codes in the order M, P, R, I, then alphabetical.
-
-    Parameters
-    ----------
-    parts : list of Candidate
-        The varying attributes that make the axis.
-    codes : array of int, shape (frames,)
-        Their combined codes.
-
-    Returns
-    -------
-    labels : list of str
-        One for each code: a short name where the words are known and tell the codes apart, else
-        the words that differ, joined by a backslash.
-    codes : array of int, shape (frames,)
-        Renumbered to the order of the labels.
-    """
-    count = int(codes.max()) + 1
-    first = np.array([np.flatnonzero(codes == i)[0] for i in range(count)])
-    words = [[w for p in parts for w in str(p.values[i]).split("\\") if w] for i in first]
-    common = set.intersection(*map(set, words))
-    labels = [_label(w, common) for w in words]
-    if len(set(labels)) < count:
-        labels = ["\\".join(dict.fromkeys(x for x in w if x not in common)) or "M" for w in words]
-    if len(set(labels)) < count:
-        labels = ["\\".join(w) for w in words]
-    rank = {label: i for i, label in enumerate(COMPONENT_ORDER)}
-    order = sorted(range(count), key=lambda i: (rank.get(labels[i], len(rank)), labels[i]))
-    renumber = np.empty(count, np.int64)
-    renumber[order] = np.arange(count)
-    return [labels[i] for i in order], renumber[codes]
-
-
-def _label(words: list[str], common: set[str]) -> str:
-    """Of words that are known, one that says what is shown goes before M, P, R and I.
-
-    A Philips field map is REAL by ComplexImageComponent and FIELD_MAP by FrameType.
-    """
-    known = [COMPONENT_LABELS[w] for w in words if w not in common and w in COMPONENT_LABELS]
-    if known:
-        return min(known, key=lambda label: label in COMPONENT_ORDER)
-    return "\\".join(dict.fromkeys(w for w in words if w not in common))
+_PARTS: Final[dict[str, Callable[[str], str]]] = {
+    # PS3.3 C.7.6.1.1.2: ORIGINAL or DERIVED, PRIMARY or SECONDARY; then what kind of image
+    "origin": lambda text: "\\".join(text.split("\\")[:2]),
+    "flavour": lambda text: "\\".join(text.split("\\")[2:]),
+}
+"""The part of a text that counts."""

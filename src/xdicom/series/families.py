@@ -1,8 +1,8 @@
-"""The table of axis families: which attributes may span a dim, and what it is called."""
+"""The table of axis families: which attributes may span a dim, in which order, and its name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -11,7 +11,7 @@ class Attribute:
     """One attribute that may drive an axis."""
 
     name: str
-    """DICOM keyword, or a lower-case name that `candidates` derives."""
+    """DICOM keyword, or ``acquisition_datetime``."""
     width: int = 1
     """Values in one element."""
     tolerance: float = 0.0
@@ -20,6 +20,8 @@ class Attribute:
     """Seconds in one unit, for attributes that are clocks; 0 for the others."""
     text: bool = False
     """Compared as text."""
+    rule: str = ""
+    """Name of the rule in `candidates` that takes a part of the attribute; ``""``: all of it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Family:
     """Attributes of one kind, tried together or in order."""
 
     name: str
-    """Family name, lower case."""
+    """Family name, lower case; the keyword where the attribute is its own family."""
     dim: str
     """Name of the dim that it makes."""
     attributes: tuple[Attribute, ...]
@@ -39,13 +41,15 @@ class Family:
     """Whether a missing value is a value of its own."""
 
 
-_TEXT: Final = {"text": True}
+def _text(name: str, rule: str = "") -> Attribute:
+    return Attribute(name, text=True, rule=rule)
+
 
 ALIGNED: Final[tuple[Family, ...]] = (
     Family(
         "component",
         "component",
-        (Attribute("ComplexImageComponent", **_TEXT), Attribute("image_flavour", **_TEXT)),
+        (_text("ComplexImageComponent"), _text("ImageType", "flavour")),
         refusal="split",
         partial=True,
     ),
@@ -69,22 +73,38 @@ ALIGNED: Final[tuple[Family, ...]] = (
         (
             Attribute("DiffusionBValue", tolerance=1.0),
             Attribute("DiffusionGradientOrientation", 3, 1e-3),
-            Attribute("DiffusionDirectionality", **_TEXT),
+            _text("DiffusionDirectionality"),
         ),
         partial=True,
     ),
     Family("energy", "energy", (Attribute("KVP"),), refusal="split"),
-    Family("coil", "coil", (Attribute("ReceiveCoilName", **_TEXT),), refusal="split"),
+    Family("coil", "coil", (_text("ReceiveCoilName"),), refusal="split"),
 )
 """Families that are the same at each slice; all attributes of one that vary count together."""
 
-SOFT: Final[tuple[Attribute, ...]] = (
-    Attribute("SequenceName", **_TEXT),
-    Attribute("ConvolutionKernel", **_TEXT),
-    Attribute("StackID", **_TEXT),
-    Attribute("SliceThickness"),
+SOFT: Final[tuple[Family, ...]] = (
+    Family("ImageType", "ImageType", (_text("ImageType", "origin"),), refusal="split"),
+    Family("SequenceName", "SequenceName", (_text("SequenceName"),), refusal="split"),
+    Family("ConvolutionKernel", "ConvolutionKernel", (_text("ConvolutionKernel"),), "split"),
+    Family("stack", "stack", (_text("StackID"),), refusal="split"),
+    # as positions closer than 0.01 mm are one slice, so these are one thickness
+    Family("SliceThickness", "SliceThickness", (Attribute("SliceThickness", tolerance=0.01),),
+           refusal="split"),
+)  # fmt: skip
+"""Tried after the aligned families, one at a time: a dim, or a split (SPEC §1.2)."""
+
+ACQUIRED: Final = Attribute("acquisition_datetime", tolerance=1e-6, seconds=1.0)
+INSTANCE_NUMBER: Final = Attribute("InstanceNumber")
+
+_TIME: Final = (
+    Attribute("TemporalPositionIdentifier"),
+    Attribute("TemporalPositionIndex"),
+    Attribute("TemporalPositionTimeOffset", seconds=1.0),
+    Attribute("FrameReferenceTime", seconds=1e-3),
+    Attribute("TriggerTime", seconds=1e-3),
+    ACQUIRED,
+    Attribute("AcquisitionNumber"),
 )
-"""Tried one at a time after the aligned families: a dim of this name, or a split."""
 
 CLOCKED: Final[tuple[Family, ...]] = (
     Family(
@@ -98,32 +118,34 @@ CLOCKED: Final[tuple[Family, ...]] = (
         (
             Attribute("NominalPercentageOfCardiacPhase"),
             Attribute("NominalCardiacTriggerDelayTime"),
-            Attribute("gated_trigger_time"),
+            Attribute("TriggerTime", rule="gated"),
         ),
     ),
-    Family(
-        "time",
-        "time",
-        (
-            Attribute("TemporalPositionIdentifier"),
-            Attribute("TemporalPositionIndex"),
-            Attribute("TemporalPositionTimeOffset", seconds=1.0),
-            Attribute("FrameReferenceTime", seconds=1e-3),
-            Attribute("TriggerTime", seconds=1e-3),
-            Attribute("acquisition_datetime", tolerance=1e-6, seconds=1.0),
-            Attribute("AcquisitionNumber"),
-        ),
-    ),
+    Family("time", "time", _TIME),
     Family("index", "DimensionIndex", ()),
     Family(
         "last",
         "time",
-        (Attribute("ImageIndex"), Attribute("InstanceNumber"), Attribute("FrameNumber")),
+        (
+            Attribute("ImageIndex"),
+            INSTANCE_NUMBER,
+            Attribute("FrameNumber", rule="frame"),
+        ),
     ),
 )
 """Families whose values may differ from slice to slice, so that ranks within a slice may serve."""
 
-BY_NAME: Final[dict[str, Family]] = {f.name: f for f in (*ALIGNED, *CLOCKED)}
+_SECOND: Final = replace(CLOCKED[2], name="repetition", dim="repetition")
+
+BY_NAME: Final[dict[str, Family]] = {
+    f.name: f for f in (*ALIGNED, *SOFT, *CLOCKED, _SECOND) if f.name.islower()
+}
+"""Families by the name that a caller may give as a dim."""
+
+ATTRIBUTES: Final[dict[str, Attribute]] = {
+    a.name: a for f in (*CLOCKED, *SOFT, *ALIGNED) for a in f.attributes if not a.rule
+}
+"""Attributes of all families by keyword, for their tolerances."""
 
 DIM_ORDER: Final[tuple[str, ...]] = (
     "SegmentNumber", "optical_path", "energy", "detector", "coil", "component", "velocity",
@@ -133,24 +155,20 @@ DIM_ORDER: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """Canonical order of frame dims, outer to inner (SPEC §0); any other dim comes before ``time``."""
 
-TIME_LIKE: Final = ("repetition", "time", "cardiac_phase", "respiratory_phase", "diffusion")
-"""Dims along which an aborted acquisition loses its last part."""
-
-# PS3.3 C.8.13.3.1.1 (ComplexImageComponent) and the third and later values of ImageType and
-# FrameType, with the words that vendors write for them
-COMPONENT_LABELS: Final[dict[str, str]] = {
-    "M": "M", "MAGNITUDE": "M", "M_FFE": "M", "M_SE": "M", "M_IR": "M", "M_PCA": "M",
-    "P": "P", "PHASE": "P", "PHASE MAP": "P", "PHASE_MAP": "P", "P_FFE": "P", "P_SE": "P",
-    "P_IR": "P", "VELOCITY MAP": "P", "VELOCITY_MAP": "P",
-    "R": "R", "REAL": "R", "R_FFE": "R", "R_SE": "R", "R_IR": "R",
-    "I": "I", "IMAGINARY": "I", "I_FFE": "I", "I_SE": "I", "I_IR": "I",
-    "W": "W", "WATER": "W", "F": "F", "FAT": "F",
-    "IP": "IP", "IN_PHASE": "IP", "OP": "OP", "OUT_PHASE": "OP", "OPP_PHASE": "OP",
-    "FIELD_MAP": "FIELD_MAP", "FIELD MAP": "FIELD_MAP", "B0 MAP": "FIELD_MAP", "B0": "FIELD_MAP",
-}  # fmt: skip
-COMPONENT_ORDER: Final = ("M", "P", "R", "I")
+TIME_LIKE: Final = ("respiratory_phase", "cardiac_phase", "time", "repetition")
+"""Dims along which an aborted acquisition loses its last part, outer to inner."""
 
 NEVER_INDEX: Final = frozenset(
     ("StackID", "InStackPositionNumber", "ImagePositionPatient", "ReferencedSegmentNumber")
 )
 """Dimension index pointers that say where a frame lies, which its position tells better."""
+
+POINTERS: Final[dict[str, str]] = {
+    **{a.name: f.name for f in (*ALIGNED, *CLOCKED) for a in f.attributes},
+    "EffectiveEchoTime": "echo",
+    "InversionTimes": "inversion",
+    "FrameType": "component",
+    "FrameAcquisitionDateTime": "time",
+    "FrameReferenceDateTime": "time",
+}
+"""Family of each dimension index pointer that is an attribute of one (SPEC §2.5)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,8 +10,11 @@ import numpy.typing as npt
 
 from xdicom.errors import GeometryError, Problem
 from xdicom.headers.table import FrameTable
+from xdicom.headers.values import as_numbers
+from xdicom.series.codes import cluster
 
 Floats = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 COSINE_TOLERANCE: Final = 1e-4
 POSITION_TOLERANCE: Final = 0.01
@@ -19,10 +22,14 @@ POSITION_TOLERANCE: Final = 0.01
 SPACING_TOLERANCE: Final = 0.01
 """Relative tolerance of regular slice spacing (highdicom: 1 %)."""
 GAP_TOLERANCE: Final = 0.05
+"""Of the spacing: how far a gap may be from a whole number of slices."""
+DRIFT_TOLERANCE: Final = 1e-3
+"""Of the spacing: how far origins may drift in plane."""
 DECIMALS: Final = 5
 """Coordinates are rounded to 1e-5 mm, so that two series on one grid align exactly."""
 
 _SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_WEAK: Final = ("InStackPositionNumber", "SliceLocation")
 _DIRECTIONS: Final = (("R", "L"), ("A", "P"), ("I", "S"))
 
 
@@ -64,7 +71,7 @@ class Geometry:
     origin: tuple[float, float] | None = None
     """x and y of the first pixel's centre, mm; of the first plane where sheared."""
     z: Floats | None = None
-    """Position of each slice along the normal, mm, ascending; None without a z axis."""
+    """Position of each slice along the normal, ascending; None without a z axis."""
     z_step_assumed: float | None = None
     """Slice step of a single slice, mm, from SpacingBetweenSlices or SliceThickness."""
     regular: bool = True
@@ -73,6 +80,15 @@ class Geometry:
     """Slices after which some are missing, where spacing is a multiple of the common one."""
     planes: Floats | None = None
     """ImagePositionPatient of each slice where sheared, mm, shape (slices, 3)."""
+    z_units: str = "mm"
+    """Unit of ``z``; ``""`` where slices are only numbered."""
+
+    @property
+    def normal(self) -> Floats | None:
+        """Slice direction n = row × column, shape (3,); None where the orientation is unknown."""
+        if self.row is None or self.column is None:
+            return None
+        return np.cross(self.row, self.column)
 
 
 def unit_cosines(value: Floats, file: str) -> Floats:
@@ -101,30 +117,35 @@ def unit_cosines(value: Floats, file: str) -> Floats:
     return np.stack([row, column / np.linalg.norm(column)])
 
 
-def orientations(table: FrameTable) -> npt.NDArray[np.int64]:
-    """Group of each frame by ImageOrientationPatient, −1 where there is none.
+def _distinct(table: FrameTable, keyword: str, width: int) -> tuple[Floats, IntArray]:
+    """The distinct vectors of an attribute in order, and that of each frame, −1 where missing."""
+    column = table.column(keyword)
+    each = as_numbers(column.texts, column.vr, width)
+    valid = ~np.isnan(each).any(axis=1)
+    vectors, index = np.unique(each[valid], axis=0, return_inverse=True)
+    code = np.full(len(each) + 1, -1, np.int64)
+    code[:-1][valid] = index.ravel()
+    return vectors, code[column.codes]
+
+
+def orientations(table: FrameTable) -> IntArray:
+    """Group of each frame by ImageOrientationPatient; those without are a group, the last.
 
     Cosines within 1e-4 of a group's first member, in the order of their values, are one group.
     """
-    column = table.column("ImageOrientationPatient")
-    numbers = column.numbers(6)
-    codes = np.full(len(table), -1, np.int64)
-    present = ~np.isnan(numbers).any(axis=1)
-    if not present.any():
-        return codes
-    distinct, inverse = np.unique(numbers[present], axis=0, return_inverse=True)
-    groups: list[Floats] = []
-    code = np.empty(len(distinct), np.int64)
-    for i, cosines in enumerate(distinct):
-        for j, anchor in enumerate(groups):
-            if np.abs(cosines - anchor).max() <= COSINE_TOLERANCE:
-                code[i] = j
-                break
-        else:
-            code[i] = len(groups)
-            groups.append(cosines)
-    codes[present] = code[inverse.ravel()]
-    return codes
+    cosines, codes = _distinct(table, "ImageOrientationPatient", 6)
+    groups = np.full(len(cosines) + 1, -1, np.int64)
+    count = 0
+    for i, first in enumerate(cosines):
+        if groups[i] < 0:
+            # sorted by their first number, all that can be near follow at once
+            stop = np.searchsorted(cosines[:, 0], first[0] + COSINE_TOLERANCE, side="right")
+            near = np.abs(cosines[i:stop] - first).max(axis=1) <= COSINE_TOLERANCE
+            members = i + np.flatnonzero(near)
+            groups[members[groups[members] < 0]] = count
+            count += 1
+    groups[-1] = count
+    return groups[codes]
 
 
 def check_texts(table: FrameTable) -> None:
@@ -164,33 +185,26 @@ def planes_of(table: FrameTable) -> Planes | None:
     if any("MOSAIC" in text.split("\\") for text in table.column("ImageType").texts):
         return None
     position = table.numbers("ImagePositionPatient", 3).reshape(-1, 3)
-    orientation = table.numbers("ImageOrientationPatient", 6).reshape(-1, 6)
-    if not len(table) or np.isnan(position).any() or np.isnan(orientation).any():
+    cosines, codes = _distinct(table, "ImageOrientationPatient", 6)
+    if not len(table) or np.isnan(position).any() or (codes < 0).any():
         return None
-    distinct = np.unique(orientation, axis=0)
-    row, column = unit_cosines(distinct[0], table.path(0))
+    row, column = unit_cosines(cosines[0], table.path(int(np.argmax(codes == 0))))
     return Planes(position, row, column)
 
 
-def slice_codes(s: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+def slice_codes(s: Floats) -> tuple[IntArray, Floats]:
     """Slice of each frame by its position, and the position of each slice.
 
     A new slice begins where the distance from the first member exceeds 0.01 mm; slices are never
     chained.
     """
-    distinct, inverse = np.unique(s, return_inverse=True)
-    anchors: list[float] = []
-    codes = np.empty(len(distinct), np.int64)
-    for i, value in enumerate(distinct.tolist()):
-        if not anchors or value - anchors[-1] > POSITION_TOLERANCE:
-            anchors.append(value)
-        codes[i] = len(anchors) - 1
-    return codes[inverse.ravel()], np.round(np.array(anchors), DECIMALS) + 0.0
+    codes, first = cluster(s, POSITION_TOLERANCE)
+    return codes, np.round(first, DECIMALS) + 0.0
 
 
 def weak_positions(table: FrameTable) -> tuple[str, Floats] | None:
     """Positions of frames without ImagePositionPatient, and the attribute that tells them."""
-    for keyword in ("InStackPositionNumber", "SliceLocation"):
+    for keyword in _WEAK:
         values = table.numbers(keyword)
         if len(values) and not np.isnan(values).any() and np.ptp(values) > 0:
             return keyword, values
@@ -198,41 +212,72 @@ def weak_positions(table: FrameTable) -> tuple[str, Floats] | None:
 
 
 def in_plane_spacing(table: FrameTable) -> tuple[tuple[float, float] | None, str]:
-    """Distance between rows and between columns in mm, and the attribute it comes from."""
+    """Distance between rows and between columns in mm, and the attribute it comes from.
+
+    Of spacings within the tolerance of one stack, the one that most frames have.
+
+    Raises
+    ------
+    GeometryError
+        If PixelSpacing is not positive; 0 is right for a single row or column (PS3.3 10.7.1.3).
+    """
     for keyword in _SPACINGS:
-        values = table.numbers(keyword, 2).reshape(-1, 2)
-        if len(values) and not np.isnan(values).any():
-            rows, columns = np.median(np.unique(values, axis=0), axis=0).tolist()
-            single = (int(table.numbers("Rows")[0]) == 1, int(table.numbers("Columns")[0]) == 1)
-            if (rows > 0 or (rows == 0 and single[0])) and (
-                columns > 0 or (columns == 0 and single[1])
-            ):
+        spacings, codes = _distinct(table, keyword, 2)
+        if len(table) and (codes >= 0).all():
+            rows, columns = spacings[np.argmax(np.bincount(codes))].tolist()
+            zeros = [d for d, s in (("Rows", rows), ("Columns", columns)) if s == 0]
+            if min(rows, columns) >= 0 and all((table.numbers(d) == 1).all() for d in zeros):
                 return (rows, columns), keyword
-            raise GeometryError(
-                f"{keyword} is not positive",
-                file=table.path(0),
-                expected="two positive numbers",
-                found=f"{rows:g}\\{columns:g}",
-            )
+            if keyword == "PixelSpacing":
+                raise GeometryError(
+                    f"{keyword} is not positive",
+                    file=table.path(0),
+                    expected="two positive numbers",
+                    found=f"{rows:g}\\{columns:g}",
+                )
     return None, ""
 
 
 def regularity(z: Floats) -> tuple[bool, tuple[int, ...]]:
-    """Whether slices are evenly spaced, and after which of them whole slices are missing."""
-    if len(z) < 3:
-        return True, ()
+    """Whether slices are evenly spaced, and after which of them whole slices are missing.
+
+    Examples
+    --------
+    >>> regularity(np.array([0.0, 3, 6])), regularity(np.array([0.0, 3, 9]))
+    ((True, ()), (False, (1,)))
+    >>> regularity(np.array([0.0, 3, 7]))
+    (False, ())
+    """
+    missing = missing_slices(z)
+    regular = missing is not None and not missing.any()
+    gaps = () if missing is None else tuple(np.flatnonzero(missing).tolist())
+    return regular, gaps
+
+
+def missing_slices(z: Floats) -> IntArray | None:
+    """How many slices are missing after each but the last; None where spacing is variable.
+
+    Steps are equal within max(0.01 mm, 1 % of their median), or else whole multiples of the
+    smaller ones, within 5 % of these (SPEC §1.4).
+    """
     steps = np.diff(z)
-    step = float(np.median(steps))
-    if (np.abs(steps - step) <= max(POSITION_TOLERANCE, SPACING_TOLERANCE * step)).all():
-        return True, ()
-    smallest = float(steps.min())
-    multiple = np.round(steps / smallest)
-    whole = np.abs(steps - multiple * smallest) <= GAP_TOLERANCE * smallest
-    return False, tuple(np.flatnonzero(multiple > 1).tolist()) if whole.all() else ()
+    if len(steps) < 2:
+        return np.zeros(len(steps), np.int64)
+    median = float(np.median(steps))
+    if (np.abs(steps - median) <= max(POSITION_TOLERANCE, SPACING_TOLERANCE * median)).all():
+        return np.zeros(len(steps), np.int64)
+    low = float(steps.min())
+    small = steps[steps - low <= max(POSITION_TOLERANCE, SPACING_TOLERANCE * low)]
+    step = float(np.median(small))
+    multiple = np.round(steps / step)
+    off = np.abs(steps - multiple * step) > GAP_TOLERANCE * step
+    if off.any() or 2 * len(small) < len(steps):
+        return None
+    return multiple.astype(np.int64) - 1
 
 
 def geometry_of(
-    table: FrameTable, codes: npt.NDArray[np.int64] | None, z: Floats | None
+    table: FrameTable, codes: IntArray | None = None, z: Floats | None = None
 ) -> Geometry:
     """The geometry of the frames of an array.
 
@@ -240,80 +285,105 @@ def geometry_of(
     ----------
     table : FrameTable
         The frames.
-    codes : array of int, shape (frames,), or None
+    codes : array of int, shape (frames,), optional
         Slice of each frame; None without positions.
-    z : array of float, shape (slices,), or None
+    z : array of float, shape (slices,), optional
         Position of each slice, mm.
 
     Returns
     -------
     Geometry
-        ``sheared`` where the planes' origins drift in plane by more than
-        max(0.01 mm, 0.001 × slice step).
+        ``none`` without position, orientation or spacing in the patient; ``sheared`` where the
+        planes' origins drift in plane from slice to slice by more than max(0.01 mm, 0.001 × slice
+        step), or over all by a tenth of a pixel.
     """
     spacing, kind = in_plane_spacing(table)
     planes = planes_of(table)
-    if planes is None or codes is None or z is None:
+    if planes is None or codes is None or z is None or kind != "PixelSpacing":
+        # the spacing of a detector is none of the patient (PS3.3 10.7.1.3)
         return Geometry("none", spacing=spacing, spacing_kind=kind, z=z)
-    x, y = planes.along(planes.row), planes.along(planes.column)
-    first = np.full(len(z), -1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    step = float(np.median(np.diff(z))) if len(z) > 1 else 0.0
-    drift = _drift(x[first], y[first], max(POSITION_TOLERANCE, 1e-3 * step), spacing)
-    sheared = len(z) > 1 and drift
+    # the first of each slice by position, never by file
+    order = np.lexsort((*planes.position.T[::-1], codes))
+    origins = planes.position[order[np.searchsorted(codes[order], np.arange(len(z)))]]
+    in_plane = origins @ np.stack([planes.row, planes.column], axis=1)
+    sheared = _drifts(in_plane, z, min(spacing) if spacing else 0.0)
     regular, gaps = regularity(z)
-    assumed = None
-    if len(z) == 1:
-        for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-            value = np.abs(table.numbers(keyword))
-            if not np.isnan(value).any() and value[0] > 0:
-                assumed = float(value[0])
-                break
-    origin = first[0]
+    x0, y0 = (np.round(in_plane[0], DECIMALS) + 0.0).tolist()
     return Geometry(
         "sheared" if sheared else "rectilinear",
         planes.row,
         planes.column,
         spacing,
         kind,
-        (round(float(x[origin]), DECIMALS) + 0.0, round(float(y[origin]), DECIMALS) + 0.0),
+        (x0, y0),
         z,
-        assumed,
+        _assumed_step(table) if len(z) == 1 else None,
         regular,
         gaps,
-        planes.position[first] if sheared else None,
+        origins if sheared else None,
     )
 
 
-def _drift(x: Floats, y: Floats, allowed: float, spacing: tuple[float, float] | None) -> bool:
-    """Whether planes are shifted from slice to slice, or over all by a tenth of a pixel."""
-    if len(x) < 2:
+def _drifts(in_plane: Floats, z: Floats, pixel: float) -> bool:
+    """Whether planes are shifted from slice to slice, or over all by a tenth of a pixel.
+
+    What rounded cosines add up to over many slices is no shear.
+    """
+    if len(z) < 2:
         return False
-    step = max(float(np.abs(np.diff(x)).max()), float(np.abs(np.diff(y)).max()))
-    whole = max(float(np.ptp(x)), float(np.ptp(y)))
-    most = allowed if spacing is None else max(allowed, 0.1 * min(spacing))
-    return step > allowed or whole > most
+    allowed = max(POSITION_TOLERANCE, DRIFT_TOLERANCE * float(np.median(np.diff(z))))
+    step = np.abs(np.diff(in_plane, axis=0)).max()
+    return bool(step > allowed or np.ptp(in_plane, axis=0).max() > max(allowed, 0.1 * pixel))
+
+
+def _assumed_step(table: FrameTable) -> float | None:
+    """Slice step of a single slice, mm: the smallest that its frames say."""
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        values = np.abs(table.numbers(keyword))
+        if not np.isnan(values).any() and values.min(initial=np.inf) > 0:
+            return float(values.min())
+    return None
+
+
+def with_missing(geometry: Geometry, missing: IntArray) -> Geometry:
+    """The geometry with as many slices put in evenly after each slice."""
+    assert geometry.z is not None
+    place = np.arange(len(geometry.z)) + np.append(0, np.cumsum(missing))
+    every = np.arange(place[-1] + 1)
+    z = np.round(np.interp(every, place, geometry.z), DECIMALS) + 0.0
+    planes = geometry.planes
+    if planes is not None:
+        planes = np.stack([np.interp(every, place, axis) for axis in planes.T], axis=1)
+    regular, gaps = regularity(z)
+    return replace(geometry, z=z, regular=regular, gaps=gaps, planes=planes)
 
 
 def contradictions(table: FrameTable, z: Floats | None, weak: str) -> tuple[Problem, ...]:
-    """What the geometry attributes say against each other; positions win (SPEC §5.3)."""
-    found = []
+    """What the geometry attributes say against each other; positions win (SPEC §5.3).
+
+    Parameters
+    ----------
+    table : FrameTable
+        The frames.
+    z : array of float or None
+        Position of each slice, mm.
+    weak : str
+        The attribute that stands in for missing positions; ``""`` where they are known.
+    """
     if weak:
-        found.append(
-            Problem("WeakPosition", f"slices are ordered by {weak}: there is no position", "")
-        )
-    declared = np.abs(table.numbers("SpacingBetweenSlices"))
-    if z is not None and not weak and len(z) > 1 and not np.isnan(declared).any():
-        step = float(np.diff(z).min())  # the others are as far apart, or slices are missing
-        if abs(declared[0] - step) > max(POSITION_TOLERANCE, SPACING_TOLERANCE * step):
-            found.append(
-                Problem(
-                    "SpacingContradiction",
-                    f"SpacingBetweenSlices is {declared[0]:g} mm, positions are {step:g} mm apart; "
-                    "the positions were used",
-                )
-            )
-    return tuple(found)
+        return (Problem("WeakPosition", f"slices are ordered by {weak}: there is no position"),)
+    said = np.unique(np.abs(table.numbers("SpacingBetweenSlices")))
+    if z is None or len(z) < 2 or not said.size or np.isnan(said).any():
+        return ()
+    step = float(np.diff(z).min())  # the others are as far apart, or slices are missing
+    off = said[np.abs(said - step).argmax()]
+    if abs(off - step) <= max(POSITION_TOLERANCE, SPACING_TOLERANCE * step):
+        return ()
+    what = (
+        f"SpacingBetweenSlices is {off:g} mm, positions are {step:g} mm apart; "
+        "the positions were used"
+    )
+    return (Problem("SpacingContradiction", what),)
 
 
 def anatomical(direction: Floats) -> str:

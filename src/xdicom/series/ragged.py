@@ -1,4 +1,4 @@
-"""Frames that are no hypercube, and dims that the caller names: holes and their remedies."""
+"""Axes that fill no grid, or that the caller names, become grids: holes and their remedies."""
 
 from __future__ import annotations
 
@@ -11,124 +11,42 @@ import numpy as np
 
 from xdicom.errors import NotHypercubeError
 from xdicom.headers.table import Column, FrameTable
-from xdicom.series.axes import (
-    Inference,
-    aligned_axis,
-    axis_values,
-    cells,
-    dense_rank_within,
-    dim_rank,
-    fill,
-    is_function_of,
-    report,
-    time_keys,
-)
-from xdicom.series.candidates import Candidate, Candidates, attribute_candidate, combine
+from xdicom.series.axes import Found, Inference, aligned_axis, dim_rank, labelled, value_text
+from xdicom.series.candidates import Candidate, Candidates, of_column
+from xdicom.series.factorial import is_function_of, is_grid, is_settled
 from xdicom.series.families import ALIGNED, BY_NAME, CLOCKED, TIME_LIKE, Family
-from xdicom.series.grid import Axis, Grid
+from xdicom.series.grid import Axis, Grid, IntArray, fill
+from xdicom.series.reports import NO_VALUES, report, separators
 
-REMEDIES: Final = ("raise", "fill", "complete", "flat")
 _MOST_AXES: Final = 3
+"""Axes beside z that a grid with holes may have."""
+_MOST_CELLS: Final = 64
+"""A grid of more cells than so many times its frames is none."""
+_NO_GRID: Final = "a list of frames, because they fill no grid"
+_CONTRASTS: Final = frozenset(f.name for f in ALIGNED)
+_ORDERED: Final = ("respiratory_phase", "cardiac_phase", "time", "repetition", "index", "last")
+"""Families that tell apart what other dims leave, and those before them, after all others."""
 
 
-def flat_grid(table: FrameTable) -> Grid:
+def flat_grid(candidates: Candidates, note: str = "a list of frames") -> Grid:
     """All frames in a row, by moment of acquisition, InstanceNumber, UID and frame number."""
-    order = np.lexsort(tuple(reversed(time_keys(table))))
-    codes = np.empty(len(order), np.int64)
-    codes[order] = np.arange(len(order))
-    axis = Axis("instance", "last", ("acquisition_datetime", "InstanceNumber"), "rank", codes,
-                len(order))  # fmt: skip
-    return Grid((axis,), order.astype(np.int64), (), ("a list of frames: no grid was asked for",))
+    place = candidates.place
+    drivers = ("acquisition_datetime", "InstanceNumber")
+    axis = Axis("instance", "flat", drivers, "rank", place, len(place))
+    return Grid((axis,), fill((axis,), len(place))[0], notes=(note,))
 
 
-def grid_with_holes(
-    table: FrameTable, candidates: Candidates, z: Axis | None, error: NotHypercubeError
-) -> Grid:
-    """The factorisation by values that has no duplicates and the fewest holes.
-
-    Raises
-    ------
-    NotHypercubeError
-        If no axes by value tell all frames apart: the error that was found first.
-    """
-    options = _value_axes(table, candidates, z)
-    base = [] if z is None else [z]
-    best: tuple[float, int, list[Axis]] | None = None
-    for count in range(_MOST_AXES + 1):
-        for chosen in combinations(options, count):
-            axes = [*base, *chosen]
-            flat, total = cells(axes, len(table))
-            if total > 64 * len(table) or np.bincount(flat, minlength=total).max(initial=0) > 1:
-                continue
-            filled = len(table) / total
-            if best is None or filled > best[0] + 1e-12:
-                best = (filled, count, axes)
-    if best is None:
-        raise error
-    ordered = sorted(best[2], key=lambda a: dim_rank(a.dim))
-    kept = tuple(a for a in ordered if a.size > 1 or a.dim == "z")
-    rows, counts = fill(kept, len(table))
-    if (counts == 0).any():
-        raise _HolesError(report(table, candidates, kept, counts), Grid(kept, rows))
-    return Grid(kept, rows)
-
-
-class _HolesError(NotHypercubeError):
-    """A grid without duplicates but with holes."""
-
-    def __init__(self, what: str, grid: Grid) -> None:
-        super().__init__(what)
-        self.grid = grid
-
-    def __reduce__(self) -> tuple[type[NotHypercubeError], tuple[str]]:
-        return NotHypercubeError, (self.what,)
-
-
-def _value_axes(table: FrameTable, candidates: Candidates, z: Axis | None) -> list[Axis]:
-    base = [] if z is None else [z]
-    axes: list[Axis] = []
-    for family in ALIGNED:
-        parts = [p for p in candidates.varying(family) if not is_function_of(p.codes, base)]
-        if parts:
-            codes = combine([p.codes for p in parts], len(table))
-            axes.append(aligned_axis(table, family, parts, codes))
-    seen = {a.codes.tobytes() for a in axes}
-    for family in CLOCKED:
-        if family.name == "last":
-            continue
-        for attribute in family.attributes:
-            part = candidates.of(attribute)
-            if part.count < 2 or not part.complete or is_function_of(part.codes, base):
-                continue
-            if part.codes.tobytes() not in seen and part.count <= len(table) // 2:
-                seen.add(part.codes.tobytes())
-                axes.append(_clocked_axis(family, part, axes))
-    return axes
-
-
-def _clocked_axis(family: Family, part: Candidate, axes: Sequence[Axis]) -> Axis:
-    labels = None
-    if family.dim == "time" and part.seconds:
-        values = axis_values(part).astype(np.float64) * part.seconds
-        labels = np.round(values - values.min(), 6)
-    dim = family.dim
-    if dim == "time" and any(a.dim == "time" for a in axes):
-        dim = "repetition"
-    return Axis(dim, family.name, (part.name,), "value", part.codes, part.count, labels)
-
-
-def resolve(error: NotHypercubeError, table: FrameTable, candidates: Candidates, z: Axis | None,
-            ragged: str) -> Grid:  # fmt: skip
-    """Apply a remedy to frames that are no hypercube.
+def grid_of(found: Found, candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
+    """The grid of the axes that the inference found, or what a remedy makes of the frames.
 
     Parameters
     ----------
-    error : NotHypercubeError
-        What the inference found.
-    table, candidates, z
-        The frames, their candidates and their slice axis.
+    found : Found
+        Axes of the frames.
+    candidates, z
+        Candidates of the frames, and their slice axis.
     ragged : {"raise", "fill", "complete", "flat"}
-        The remedy (SPEC §2.3).
+        The remedy where they do not fill a grid (SPEC §2.3).
 
     Returns
     -------
@@ -140,56 +58,127 @@ def resolve(error: NotHypercubeError, table: FrameTable, candidates: Candidates,
     NotHypercubeError
         For ``raise``, and where a remedy does not help.
     """
-    if ragged == "flat":
-        return flat_grid(table)
-    try:
-        if isinstance(error, _HolesError):
-            raise error
-        return grid_with_holes(table, candidates, z, error)
-    except _HolesError as holes:
-        if ragged == "raise":
-            raise NotHypercubeError(holes.what) from None
-        if ragged == "fill":
-            return replace(holes.grid, notes=("holes are filled; frame_present tells where",))
-        return complete(holes.grid, holes)
-
-
-def complete(grid: Grid, error: NotHypercubeError) -> Grid:
-    """Drop the incomplete hyper-planes of the dim along which the fewest frames are lost.
-
-    A time-like dim is taken where there is one (an aborted last volume), outermost first.
-    """
-    dims = list(grid.dims)
-    time_like = [d for d in TIME_LIKE if d in dims]
-    best: tuple[int, int, np.ndarray] | None = None
-    for place, dim in enumerate(dims):
-        if time_like and dim != time_like[0]:
-            continue
-        others = tuple(i for i in range(len(dims)) if i != place)
-        keep = np.flatnonzero((grid.rows >= 0).all(axis=others))
-        lost = int((grid.rows >= 0).sum()) - keep.size * (grid.rows.size // grid.rows.shape[place])
-        if keep.size and (best is None or lost < best[0]):
-            best = (lost, place, keep)
+    axes = found.axes
+    if is_grid(axes, len(candidates)):
+        return Grid(axes, fill(axes, len(candidates))[0], found.rejected, found.notes)
+    best = _with_holes(candidates, z)
     if best is None:
-        raise NotHypercubeError(
-            error.what, remedy='No dim has a complete part: use ragged="fill" or ragged="flat"'
-        )
-    lost, place, keep = best
-    return take_along(
-        grid, place, keep, f"{lost} frames of incomplete parts of {dims[place]} were dropped"
-    )
+        if ragged == "flat":
+            return flat_grid(candidates, _NO_GRID)
+        raise NotHypercubeError(report(candidates, axes, NO_VALUES))
+    return _remedied(candidates, best, ragged)
 
 
-def take_along(grid: Grid, place: int, keep: np.ndarray, note: str) -> Grid:
-    """The grid with some indices of one dim."""
-    axis = grid.axes[place]
-    renumber = np.full(axis.size, -1, np.int64)
-    renumber[keep] = np.arange(len(keep))
-    labels = None if axis.labels is None else axis.labels[keep]
-    axes = list(grid.axes)
-    axes[place] = replace(axis, codes=renumber[axis.codes], size=len(keep), labels=labels)
+def _remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str) -> Grid:
+    """A grid without duplicates, its holes filled or cut away."""
+    length = len(candidates)
+    if is_grid(axes, length):
+        return Grid(tuple(axes), fill(axes, length)[0])
+    if ragged == "flat":
+        return flat_grid(candidates, _NO_GRID)
+    if ragged == "raise" or _count(axes) > _MOST_CELLS * length:
+        raise NotHypercubeError(report(candidates, axes))
+    grid = Grid(tuple(axes), fill(axes, length)[0])
+    if ragged == "fill":
+        return replace(grid, notes=("holes are filled; frame_present tells where",))
+    kept = complete(grid)
+    if kept is None:
+        remedy = 'no dim has a complete part: ragged="fill" or ragged="flat"'
+        raise NotHypercubeError(report(candidates, axes, remedy))
+    return kept
+
+
+def _count(axes: Sequence[Axis]) -> float:
+    """Number of cells."""
+    return float(np.prod([a.size for a in axes], dtype=float))
+
+
+def _with_holes(candidates: Candidates, z: Axis | None) -> tuple[Axis, ...] | None:
+    """The axes by value that tell all frames apart and leave the fewest holes.
+
+    Of several, those that say most about contrast, then the fewest; None if there are none.
+    """
+    length = len(candidates)
+    base = [] if z is None else [z]
+    options = _value_axes(candidates, base)
+    best: tuple[tuple[float, int, int], list[Axis]] | None = None
+    for count in range(_MOST_AXES + 1):
+        for chosen in combinations(options, count):
+            total = _count([*base, *chosen])
+            contrasts = sum(a.family in _CONTRASTS for a in chosen)
+            score = (round(length / total, 9), contrasts, -count)
+            if total > _MOST_CELLS * length or (best is not None and score <= best[0]):
+                continue
+            named = _renamed(chosen)
+            if named is not None and is_settled([*base, *named], length):
+                best = score, [*base, *named]
+    if best is None:
+        return None
+    kept = (a for a in best[1] if a.size > 1 or a.dim == "z")
+    return tuple(sorted(kept, key=lambda a: dim_rank(a.dim)))
+
+
+def _value_axes(candidates: Candidates, base: list[Axis]) -> list[Axis]:
+    """Every axis that values alone could make, in order of priority."""
+    axes: list[Axis] = []
+    for family in ALIGNED:
+        parts = [p for p in candidates.varying(family) if not is_function_of(p.codes, base)]
+        if parts:
+            axes.append(aligned_axis(candidates, family, parts))
+    seen = {a.codes.tobytes() for a in axes}
+    for family in CLOCKED:
+        parts = [candidates.of(a) for a in family.attributes] if family.name != "last" else []
+        parts += [c for name, c in candidates.indices if name == family.name]
+        for part in parts:
+            key = part.codes.tobytes()
+            # a value of its own for each frame makes a list, no axis
+            told = part.complete and part.count < len(candidates) and key not in seen
+            if told and not is_function_of(part.codes, base):
+                seen.add(key)
+                axes.append(_value_axis(family, part))
+    return axes
+
+
+def _value_axis(family: Family, part: Candidate) -> Axis:
+    dim, method = (part.name, "index") if family.name == "index" else (family.dim, "value")
+    return labelled(Axis(dim, family.name, (part.name,), method, part.codes, part.count), part)
+
+
+def _renamed(axes: Sequence[Axis]) -> list[Axis] | None:
+    """Axes with ``repetition`` for a second ``time``; None if two dims bear one name."""
+    named: list[Axis] = []
+    for axis in axes:
+        if axis.dim == "time" and any(a.dim == "time" for a in named):
+            axis = replace(axis, dim="repetition")
+        if any(a.dim == axis.dim for a in named):
+            return None
+        named.append(axis)
+    return named
+
+
+def complete(grid: Grid) -> Grid | None:
+    """Keep the complete hyper-planes of one dim; None if no dim has any.
+
+    Of the outermost time-like dim that has some (an aborted last volume), else of the dim along
+    which the largest share of the frames stays (SPEC §2.3).
+    """
+    whole: list[tuple[int, Axis, IntArray]] = []
+    for place, axis in enumerate(grid.axes):
+        others = tuple(i for i in range(len(grid.axes)) if i != place)
+        keep = np.flatnonzero(grid.present.all(axis=others))
+        if keep.size:
+            whole.append((place, axis, keep))
+    if not whole:
+        return None
+    timed = [w for w in whole if w[1].dim in TIME_LIKE]
+    place, axis, keep = timed[0] if timed else max(whole, key=lambda w: w[2].size / w[1].size)
     rows = np.take(grid.rows, keep, axis=place)
-    return replace(grid, axes=tuple(axes), rows=rows, notes=(*grid.notes, note))
+    axes = tuple(a.taken(keep) if a is axis else a for a in grid.axes)
+    note = f"{grid.present.sum() - rows.size} frames of incomplete parts of {axis.dim} dropped"
+    if len(keep) == 1 and axis.dim != "z" and axis.family != "caller":
+        axes = (*axes[:place], *axes[place + 1 :])
+        rows = rows.squeeze(place)
+    return replace(grid, axes=axes, rows=rows, notes=(*grid.notes, note))
 
 
 def forced_grid(
@@ -215,91 +204,105 @@ def forced_grid(
     NotHypercubeError
         If frames lack an attribute, share a cell, or leave holes that ``ragged`` does not mend.
     """
-    axes: list[Axis] = []
-    for name, column in dims:
-        axes.append(_forced_axis(table, candidates, z, name, column, axes))
-    rows, counts = fill(axes, len(table))
-    if (counts > 1).any():
-        free = _separators(candidates, axes)
-        raise NotHypercubeError(
-            report(table, candidates, axes, counts),
-            remedy=f"Frames of one cell differ in {', '.join(free)}: add one of these to dims"
-            if free
-            else "No attribute tells the frames of one cell apart",
-        )
-    grid = Grid(tuple(axes), rows)
-    if (counts == 0).any():
-        error = _HolesError(report(table, candidates, axes, counts), grid)
-        return resolve(error, table, candidates, z, ragged)
-    return grid
+    made: dict[str, Axis] = {}
+    others = [dim for dim in dims if dim[0] not in _ORDERED]
+    ordered = sorted((d for d in dims if d[0] in _ORDERED), key=lambda d: _ORDERED.index(d[0]))
+    for name, column in (*others, *ordered):
+        family = BY_NAME.get(name)
+        if name == "z":
+            made[name] = _slices(z)
+        elif name == "instance":
+            made[name] = flat_grid(candidates).axes[0]
+        elif family is not None:
+            made[name] = _family_axis(candidates, family, list(made.values()), z)
+        else:
+            made[name] = _attribute_axis(table, name, column)
+    axes = [made[name] for name, _ in dims]
+    if ragged == "flat" or is_settled(axes, len(table)):
+        return _remedied(candidates, axes, ragged)
+    free = separators(candidates, axes, z)
+    remedy = (
+        f"Frames of one cell differ in {', '.join(free)}: add one of these to dims"
+        if free
+        else "No attribute tells the frames of one cell apart"
+    )
+    raise NotHypercubeError(report(candidates, axes, remedy))
 
 
-def _forced_axis(
-    table: FrameTable,
-    candidates: Candidates,
-    z: Axis | None,
-    name: str,
-    column: Column | None,
-    before: Sequence[Axis],
-) -> Axis:
-    if name == "z":
-        if z is None:
-            raise NotHypercubeError("dims asks for z, but the frames have no position")
-        return z
-    if name == "instance":
-        return flat_grid(table).axes[0]
-    family = BY_NAME.get(name)
-    if family is not None:
-        return _family_axis(table, candidates, family, before, z)
-    assert column is not None
-    part = attribute_candidate(table, name, column)
-    if not part.complete or not part.codes.size:
-        row = int(np.flatnonzero(column.codes < 0)[0]) if (column.codes < 0).any() else 0
+def _slices(z: Axis | None) -> Axis:
+    if z is None:
         raise NotHypercubeError(
-            f"{name} has no value in some frames, so it cannot be a dim", file=table.path(row)
+            "dims asks for z, but the position of the frames is unknown",
+            remedy="Name an attribute that tells the slices apart instead",
         )
-    values = axis_values(part)
-    labels = values if values.ndim == 1 else None
-    if labels is not None and column.values.array.dtype.kind in "mM":
-        stamps = column.values.array
-        labels = np.array([stamps[column.codes[np.flatnonzero(part.codes == i)[0]]]
-                           for i in range(part.count)])  # fmt: skip
+    return z
+
+
+def _attribute_axis(table: FrameTable, name: str, column: Column | None) -> Axis:
+    """The axis of an attribute, labelled by its values."""
+    if column is None or not column.texts:
+        raise NotHypercubeError(
+            f"{name} has no value in any frame, so it cannot be a dim", file=table.path(0)
+        )
+    part = of_column(name, column)
+    if not part.complete:
+        row = int(np.flatnonzero(column.codes < 0)[0]) if not column.complete else 0
+        raise NotHypercubeError(
+            f"{name} has no value in some frames, so it cannot be a dim",
+            file=table.path(row),
+            remedy='Select the frames that have one with select=, or use dims="flat"',
+        )
+    labels = part.values
+    dtype = column.values.array.dtype
+    if dtype.kind in "mM":
+        labels = labels.astype(np.int64).astype(f"{dtype.kind}8[us]").astype(dtype)
+    elif labels.ndim == 1 and column.values.integer and dtype.kind == "i":
+        labels = labels.astype(np.int64)
+    elif labels.ndim > 1:  # a dim's labels are single values
+        labels = np.array([value_text(v) for v in labels])
     return Axis(name, "caller", (name,), "value", part.codes, part.count, labels)
 
 
 def _family_axis(
-    table: FrameTable,
-    candidates: Candidates,
-    family: Family,
-    before: Sequence[Axis],
-    z: Axis | None,
+    candidates: Candidates, family: Family, before: Sequence[Axis], z: Axis | None
 ) -> Axis:
-    if family in ALIGNED:
+    """The axis of a family that the caller names, given the other dims."""
+    if family.name not in _ORDERED:
         parts = candidates.varying(family)
-        if not parts:
-            codes = np.zeros(len(table), np.int64)
-            return Axis(family.name, family.name, (), "value", codes, 1)
-        codes = combine([p.codes for p in parts], len(table))
-        return replace(aligned_axis(table, family, parts, codes), dim=family.name)
-    probe = Inference(table, candidates, None)
-    probe.axes = [*before] if any(a.dim == "z" for a in before) or z is None else [*before, z]
+        return replace(aligned_axis(candidates, family, parts), dim=family.name)
+    known = [*before] if z is None or any(a.dim == "z" for a in before) else [*before, z]
     for ranks in (False, True):
         for each in (family, BY_NAME["last"]):
-            before_count = len(probe.axes)
+            probe = Inference(candidates, known)
             probe.clocked(each, ranks)
-            if len(probe.axes) > before_count:
-                return replace(probe.axes[-1], dim=family.name)
-    flat, _ = cells(probe.axes, len(table))
-    part = candidates.of(family.attributes[0])
-    rank = dense_rank_within(flat, part.codes)
-    return Axis(family.name, family.name, (part.name,), "rank", rank, int(rank.max()) + 1)
+            if len(probe.axes) > len(known):
+                return replace(probe.axes[len(known)], dim=family.name)
+    # none fills the grid: the first that tells the frames apart leaves the fewest questions
+    parts = [p for a in family.attributes if (p := candidates.of(a)).complete and p.count > 1]
+    axes = [_value_axis(family, p) for p in parts]
+    axes.append(Axis(family.name, family.name, (), "value", np.zeros(len(candidates), np.int64), 1))
+    told = (a for a in axes if is_settled([*known, a], len(candidates)))
+    return replace(next(told, axes[0]), dim=family.name)
 
 
-def _separators(candidates: Candidates, axes: Sequence[Axis]) -> list[str]:
-    found = []
-    for family in (*ALIGNED, *CLOCKED):
-        for attribute in family.attributes:
-            part = candidates.of(attribute)
-            if part.count > 1 and not is_function_of(part.codes, axes):
-                found.append(attribute.name)
-    return found
+def with_missing_slices(grid: Grid, missing: IntArray) -> Grid:
+    """The grid with empty slices put in along z.
+
+    Parameters
+    ----------
+    grid : Grid
+        With an axis z.
+    missing : array of int, shape (slices - 1,)
+        How many slices are missing after each but the last.
+    """
+    place = grid.dims.index("z")
+    old = grid.axes[place]
+    index = np.arange(old.size) + np.append(0, np.cumsum(missing))
+    size = int(index[-1]) + 1
+    rows = np.full((*grid.shape[:place], size, *grid.shape[place + 1 :]), -1, np.int64)
+    rows[(np.s_[:],) * place + (index,)] = grid.rows
+    axes = list(grid.axes)
+    axes[place] = replace(old, codes=index[old.codes], size=size, labels=None)
+    slices = None if grid.slices is None else index[grid.slices]
+    note = f"{size - old.size} missing slices were filled; frame_present tells where"
+    return replace(grid, axes=tuple(axes), rows=rows, slices=slices, notes=(*grid.notes, note))

@@ -9,35 +9,38 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from xdicom.errors import (
-    DuplicateInstanceError,
-    IncompleteConcatenationError,
-    NotHypercubeError,
-    Problem,
-    XDicomError,
-)
+from xdicom.errors import DuplicateInstanceError, NotHypercubeError, Problem, XDicomError
 from xdicom.headers.scan import CONFLICT
 from xdicom.headers.table import Column, FrameTable
-from xdicom.series.axes import Inference, Split, varying_attributes
-from xdicom.series.candidates import Candidates, acquisition_seconds, cluster, combine
+from xdicom.series.axes import Inference, Split
+from xdicom.series.candidates import Candidates
+from xdicom.series.codes import cluster, combine
 from xdicom.series.geometry import (
     POSITION_TOLERANCE,
     Geometry,
     check_texts,
     contradictions,
     geometry_of,
+    in_plane_spacing,
+    missing_slices,
     orientations,
     planes_of,
     slice_codes,
     weak_positions,
+    with_missing,
 )
 from xdicom.series.grid import Axis, Grid
-from xdicom.series.keys import hard_keys
-from xdicom.series.ragged import flat_grid, forced_grid, resolve
+from xdicom.series.keys import check_concatenations, hard_keys
+from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
+from xdicom.series.reports import MOST_LISTED
+from xdicom.series.times import acquisition_seconds
 
 Codes = npt.NDArray[np.int64]
 
 MOST_SPLITS: Final = 3
+"""How often the frames of one orientation are split by attributes, one after the other."""
+MOST_ORIENTATIONS: Final = 3
+"""Single frames of more orientations than these are a list (SPEC §1.3)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class GridOptions:
     """By name: columns of the attributes that are dims, of the whole table."""
     ragged: str = "raise"
     """Remedy for frames that are no hypercube."""
+
+    def taken(self, rows: Codes) -> GridOptions:
+        """The same for a table of only these rows."""
+        return replace(self, columns={k: c.take(rows) for k, c in self.columns.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,228 +99,241 @@ def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[S
     Returns
     -------
     list of Stack
-        In the order of first acquisition, UID and key; header values only, never file names.
+        In the order of first acquisition, InstanceNumber and key; header values only, never file
+        names. Those without pixels come last.
     """
     stacks: list[Stack] = []
     conflicts = table.column(CONFLICT).codes[rows] >= 0
     if conflicts.any():
         stacks.append(_conflict(table, rows[conflicts]))
         rows = rows[~conflicts]
-    whole = table.take(rows)
+    whole = _taken(table, rows)
     keys = hard_keys(whole)
-    joined = combine([codes for _, codes, _ in keys], len(whole))
+    joined = combine([key.codes for key in keys], len(whole))
+    splitter = _Splitter(whole, options if whole is table else options.taken(rows))
     for group in range(int(joined.max(initial=-1)) + 1):
         chosen = np.flatnonzero(joined == group)
         reasons = tuple(
-            f"{name}={label(int(chosen[0]))}"
-            for name, codes, label in keys
-            if (codes != codes[0]).any() and label(int(chosen[0]))
+            f"{key.name}={label}"
+            for key in keys
+            if (key.codes != key.codes[0]).any() and (label := key.label(int(chosen[0])))
         )
-        parts = _geometric(whole, chosen, reasons, options)
+        parts = splitter.geometric(chosen, reasons)
         stacks.extend(replace(part, rows=rows[part.rows]) for part in parts)
-    return sorted(stacks, key=_order)
+    return sorted(stacks, key=_order) if len(stacks) > 1 else stacks
 
 
 def _conflict(table: FrameTable, rows: Codes) -> Stack:
     """The instances of a series whose SOPInstanceUID stands on different contents."""
     part = table.take(rows)
-    uids = part.column("SOPInstanceUID").texts
+    paths = part.files.paths
+    uids = sorted(part.column("SOPInstanceUID").texts)
     error = DuplicateInstanceError(
         "one SOPInstanceUID stands on different contents",
-        file=", ".join(part.files.paths[:10]) + (" …" if len(part.files.paths) > 10 else ""),
-        found=f"{uids[0]}" + (f" and {len(uids) - 1} more" if len(uids) > 1 else ""),
+        file=", ".join(paths[:MOST_LISTED]) + (" …" if len(paths) > MOST_LISTED else ""),
+        found=uids[0] + (f" and {len(uids) - 1} more" if len(uids) > 1 else ""),
         remedy="Open one of the files by its path, or give them different UIDs",
     )
     reasons = ("SOPInstanceUID is not unique",)
     return Stack(rows, part, None, Geometry("none"), reasons, error)
 
 
-def _geometric(
-    table: FrameTable, rows: Codes, reasons: tuple[str, ...], options: GridOptions
-) -> list[Stack]:
-    """Split rows of one hard key by orientation and in-plane origin, and infer each."""
-    part = table.take(rows)
-    if not (part.frame_number > 0).all():
-        return [Stack(rows, part, None, Geometry("none"), reasons)]
+def _taken(table: FrameTable, rows: Codes) -> FrameTable:
+    """Some rows of a table; the table itself, with all that it has converted, for all of them."""
+    if len(rows) == len(table) and (rows == np.arange(len(table))).all():
+        return table
+    return table.take(rows)
+
+
+class _Splitter:
+    """Splits rows of one series, which are those of its table."""
+
+    def __init__(self, table: FrameTable, options: GridOptions) -> None:
+        self.table = table
+        self.options = options
+
+    def geometric(self, rows: Codes, reasons: tuple[str, ...]) -> list[Stack]:
+        """Split rows of one hard key by orientation and in-plane origin, and infer each."""
+        part = _taken(self.table, rows)
+        if not (part.frame_number > 0).all():
+            return [Stack(rows, part, None, Geometry("none"), reasons)]
+        try:
+            check_texts(part)
+            if self.options.ragged != "fill":
+                check_concatenations(part)
+            groups = orientations(part)
+            count = int(groups.max()) + 1
+            if count > MOST_ORIENTATIONS and np.bincount(groups).max() == 1:
+                return [self._list(rows, part, reasons)]
+        except XDicomError as error:
+            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+        stacks: list[Stack] = []
+        for group in range(count):
+            chosen = np.flatnonzero(groups == group)
+            why = reasons
+            if count > 1:
+                cosines = part.strings("ImageOrientationPatient")[chosen[0]]
+                why = (*reasons, f"orientation={cosines or 'unknown'}")
+            stacks.extend(self._oriented(rows[chosen], why))
+        return stacks
+
+    def _oriented(self, rows: Codes, reasons: tuple[str, ...]) -> list[Stack]:
+        """Split rows of one orientation by in-plane origin, and infer each."""
+        part = _taken(self.table, rows)
+        try:
+            origins = _origins(part)
+        except XDicomError as error:
+            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+        stacks: list[Stack] = []
+        for members, origin in origins:
+            why = reasons if origin is None else (*reasons, f"in-plane origin={origin}")
+            stacks.extend(self._infer(rows[members], why, 0, self.options.ragged))
+        return stacks
+
+    def _list(self, rows: Codes, part: FrameTable, reasons: tuple[str, ...]) -> Stack:
+        """Single frames of many orientations, each in its own place."""
+        candidates = Candidates(part)
+        spacing, keyword = in_plane_spacing(part)
+        kind = "per_frame" if part.column("ImagePositionPatient").complete else "none"
+        geometry = Geometry(kind, spacing=spacing, spacing_kind=keyword)
+        if self.options.dims in (None, ("flat",)):
+            grid = flat_grid(candidates, "a list of frames: each has an orientation of its own")
+        else:
+            grid = self._forced(rows, candidates, None)
+        return Stack(rows, part, grid, geometry, reasons)
+
+    def _forced(self, rows: Codes, candidates: Candidates, z: Axis | None) -> Grid:
+        dims = self.options.dims or ()
+        columns = self.options.columns
+        named = [(d, columns[d].take(rows) if d in columns else None) for d in dims]
+        return forced_grid(candidates.table, candidates, z, named, self.options.ragged)
+
+    def _infer(self, rows: Codes, reasons: tuple[str, ...], depth: int, ragged: str) -> list[Stack]:
+        """The array of rows of one origin, or the arrays that they split into."""
+        part = _taken(self.table, rows)
+        candidates = Candidates(part)
+        try:
+            z = _slice_axis(part)
+            if self.options.dims == ("flat",):
+                grid = flat_grid(candidates)
+            elif self.options.dims is not None:
+                grid = self._forced(rows, candidates, z)
+            else:
+                try:
+                    grid = _inferred(candidates, z, ragged)
+                except Split as split:
+                    stacks = self._split(rows, reasons, split, depth)
+                    if stacks:
+                        return stacks
+                    grid = grid_of(split.found, candidates, z, ragged)
+            return [_placed(Stack(rows, part, grid, Geometry("none"), reasons), z, ragged)]
+        except XDicomError as error:
+            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+
+    def _split(
+        self, rows: Codes, reasons: tuple[str, ...], split: Split, depth: int
+    ) -> list[Stack]:
+        """The arrays that frames split into, one for each value; none if one is no array."""
+        stacks: list[Stack] = []
+        for code in range(int(split.codes.max()) + 1 if depth < MOST_SPLITS else 0):
+            members = np.flatnonzero(split.codes == code)
+            why = (*reasons, f"{split.attribute}={split.labels[code]}")
+            stacks.extend(self._infer(rows[members], why, depth + 1, "raise"))
+            if any(stack.error for stack in stacks):
+                return []
+        return stacks
+
+
+def _inferred(candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
+    """The grid that the attributes make; frames without position that make none are a list.
+
+    Raises
+    ------
+    Split
+        If the frames are several arrays.
+    NotHypercubeError
+        If they are no grid.
+    """
+    if z is not None:
+        return grid_of(Inference(candidates, [z]).run(), candidates, z, ragged)
     try:
-        check_texts(part)
-        _check_concatenations(part, options.ragged)
-    except XDicomError as error:
-        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
-    groups = orientations(part)
-    count = int(groups.max(initial=-1)) + 1
-    if count >= 4 and np.bincount(groups).max() == 1:
-        return [Stack(rows, part, flat_grid(part), Geometry("per_frame"), reasons)]
-    stacks = []
-    for group in range(max(count, 1)):
-        chosen = np.flatnonzero(groups == group) if count else np.arange(len(part))
-        named = reasons
-        if count > 1:
-            named = (*reasons, f"orientation={part.strings('ImageOrientationPatient')[chosen[0]]}")
-        for members, origin in _origins(part.take(chosen)):
-            inner = rows[chosen[members]]
-            why = named if origin is None else (*named, f"in-plane origin={origin}")
-            stacks.extend(_infer(table, inner, why, options, 0))
-    return stacks
-
-
-def _check_concatenations(table: FrameTable, ragged: str) -> None:
-    uids = table.strings("ConcatenationUID")
-    if ragged == "fill" or not (uids != "").any():
-        return
-    part, total = (
-        table.numbers("InConcatenationNumber"),
-        table.numbers("InConcatenationTotalNumber"),
-    )
-    for uid in np.unique(uids[uids != ""]):
-        own = uids == uid
-        have = {int(p) for p in part[own] if p == p}
-        wanted = {int(t) for t in total[own] if t == t}
-        missing = sorted(set(range(1, max(wanted | have, default=0) + 1)) - have)
-        if missing:
-            raise IncompleteConcatenationError(
-                "a part of the concatenation is missing",
-                file=table.path(int(np.flatnonzero(own)[0])),
-                expected=f"parts 1 to {max(wanted | have)}",
-                found=", ".join(map(str, sorted(have))),
-                remedy='Find the missing file, or use ragged="fill"',
-            )
+        return grid_of(Inference(candidates).run(), candidates, None, "raise")
+    except (Split, NotHypercubeError):
+        return flat_grid(candidates, "a list of frames: their positions are unknown")
 
 
 def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
-    """Split frames of one slice whose in-plane origins differ; usually there are none."""
-    everything = np.arange(len(table))
+    """Split frames of one slice whose in-plane origins differ; usually there is nothing to do."""
     planes = planes_of(table)
+    everything: list[tuple[Codes, str | None]] = [(np.arange(len(table)), None)]
     if planes is None:
-        return [(everything, None)]
-    codes, _ = slice_codes(planes.along(planes.normal))
-    x, y = planes.along(planes.row), planes.along(planes.column)
-    spread = np.zeros(int(codes.max()) + 1)
-    for values in (x, y):
-        low = np.full(len(spread), np.inf)
-        high = np.full(len(spread), -np.inf)
-        np.minimum.at(low, codes, values)
-        np.maximum.at(high, codes, values)
-        spread = np.maximum(spread, high - low)
-    if spread.max() <= POSITION_TOLERANCE:
-        return [(everything, None)]
-    origin = combine([cluster(v, POSITION_TOLERANCE) for v in (x, y)], len(table))
-    parts: list[tuple[Codes, str | None]] = []
+        return everything
+    codes, slices = slice_codes(planes.along(planes.normal))
+    in_plane = [planes.along(planes.row), planes.along(planes.column)]
+    low = np.full((2, len(slices)), np.inf)
+    high = -low
+    for i, values in enumerate(in_plane):
+        np.minimum.at(low[i], codes, values)
+        np.maximum.at(high[i], codes, values)
+    if (high - low).max() <= POSITION_TOLERANCE:
+        return everything
+    parts = [cluster(values, POSITION_TOLERANCE) for values in in_plane]
+    origin = combine([codes for codes, _ in parts], len(table))
+    found: list[tuple[Codes, str | None]] = []
     for i in range(int(origin.max()) + 1):
         members = np.flatnonzero(origin == i)
-        parts.append((members, f"{x[members[0]]:g}, {y[members[0]]:g}"))
-    return parts
+        place = (anchors[codes[members[0]]] for codes, anchors in parts)
+        found.append((members, ", ".join(f"{p:g}" for p in place)))
+    return found
 
 
-def _infer(
-    table: FrameTable, rows: Codes, reasons: tuple[str, ...], options: GridOptions, depth: int
-) -> list[Stack]:
-    part = table.take(rows)
-    candidates = Candidates(part)
-    try:
-        z = _slices(part).axis
-        if options.dims == ("flat",):
-            grid = flat_grid(part)
-        elif options.dims is not None:
-            named = options.columns
-            columns = [(d, named[d].take(rows) if d in named else None) for d in options.dims]
-            grid = forced_grid(part, candidates, z, columns, options.ragged)
-        else:
-            grid = _inferred(part, candidates, z, options.ragged)
-        return [_finished(rows, part, grid, reasons)]
-    except Split as split:
-        parts = []
-        if depth < MOST_SPLITS:
-            for code in range(int(split.codes.max()) + 1):
-                members = np.flatnonzero(split.codes == code)
-                label = split.labels[code] if split.labels else str(code)
-                why = (*reasons, f"{split.attribute}={label}")
-                parts.extend(_infer(table, rows[members], why, options, depth + 1))
-        if parts and not any(p.error for p in parts):
-            return parts
-        failed = next((p.error for p in parts if p.error), None)
-        if not isinstance(failed, NotHypercubeError):
-            failed = _too_deep(part, split)
-        try:
-            grid = resolve(failed, part, candidates, z, options.ragged)
-            return [_finished(rows, part, grid, reasons)]
-        except XDicomError as error:
-            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
-    except XDicomError as error:
-        return [Stack(rows, part, None, Geometry("none"), reasons, error)]
-
-
-def _finished(rows: Codes, part: FrameTable, grid: Grid, reasons: tuple[str, ...]) -> Stack:
-    """The stack of a grid, without the frames that a remedy dropped."""
-    used = np.unique(grid.rows[grid.rows >= 0])
-    if len(used) < len(part):
-        renumber = np.full(len(part), -1, np.int64)
-        renumber[used] = np.arange(len(used))
-        axes = tuple(replace(a, codes=a.codes[used]) for a in grid.axes)
-        inner = np.where(grid.rows >= 0, renumber[grid.rows], -1)
-        grid = replace(grid, axes=axes, rows=inner)
-        rows, part = rows[used], part.take(used)
-    slices = _slices(part)
-    geometry = geometry_of(part, slices.codes, slices.positions)
-    problems = contradictions(part, slices.positions, slices.weak)
-    if slices.weak:
-        geometry = replace(geometry, kind="none")
-    return Stack(
-        rows, part, replace(grid, slices=slices.codes), geometry, reasons, problems=problems
-    )
-
-
-def _too_deep(table: FrameTable, split: Split) -> NotHypercubeError:
-    return NotHypercubeError(
-        f"the {len(table)} frames differ in too many attributes, {split.attribute} among them",
-        remedy='Name the dims with dims=(…), or use ragged="flat"',
-    )
-
-
-def _inferred(part: FrameTable, candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
-    try:
-        return Inference(part, candidates, z).run()
-    except NotHypercubeError as error:
-        if z is None and not candidates_differ(candidates):
-            # frames without position that nothing tells apart are a list, not a faulty grid
-            return flat_grid(part)
-        return resolve(error, part, candidates, z, ragged)
-
-
-def candidates_differ(candidates: Candidates) -> bool:
-    """Whether any attribute of the families varies between the frames."""
-    return bool(varying_attributes(candidates))
-
-
-@dataclass(frozen=True, eq=False)
-class _Slices:
-    axis: Axis | None = None
-    codes: Codes | None = None
-    positions: npt.NDArray[np.float64] | None = None
-    weak: str = ""
-    """The attribute that stands in for a missing ImagePositionPatient."""
-
-
-def _slices(table: FrameTable) -> _Slices:
-    """The z axis: from positions, else from what the vendor numbers slices by, else none."""
+def _slice_axis(table: FrameTable) -> Axis | None:
+    """The axis of the slices' positions; None where they are unknown."""
     planes = planes_of(table)
     if planes is not None:
-        keyword, weak = "ImagePositionPatient", ""
-        values = planes.along(planes.normal)
+        keyword, values = "ImagePositionPatient", planes.along(planes.normal)
     else:
         found = weak_positions(table)
         if found is None:
-            return _Slices()
+            return None
         keyword, values = found
-        weak = keyword
     codes, positions = slice_codes(values)
-    axis = Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
-    return _Slices(axis, codes, positions, weak)
+    return Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
+
+
+def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
+    """The stack with its geometry, without the frames that its grid left out."""
+    rows, part, grid = stack.rows, stack.table, stack.grid
+    assert grid is not None
+    kept = np.unique(grid.rows[grid.present])
+    if len(kept) < len(part):
+        rows, part, grid = rows[kept], part.take(kept), grid.of_rows(kept)
+        z = _slice_axis(part)
+    if z is None:
+        return replace(stack, rows=rows, table=part, grid=grid, geometry=geometry_of(part))
+    weak = "" if z.attributes == ("ImagePositionPatient",) else z.attributes[0]
+    geometry = geometry_of(part, z.codes, z.labels)
+    if weak:
+        units = "mm" if weak == "SliceLocation" else ""
+        geometry = replace(geometry, z=z.labels, z_units=units)
+    problems = contradictions(part, geometry.z, weak)
+    grid = replace(grid, slices=z.codes)
+    if ragged == "fill" and geometry.z is not None and grid.axis("z") is not None:
+        missing = missing_slices(geometry.z)
+        if missing is not None and missing.any():
+            grid, geometry = with_missing_slices(grid, missing), with_missing(geometry, missing)
+    return replace(stack, rows=rows, table=part, grid=grid, geometry=geometry, problems=problems)
 
 
 def _order(stack: Stack) -> tuple[Any, ...]:
-    moments = acquisition_seconds(stack.table)
-    first = np.nanmin(moments) if not np.isnan(moments).all() else np.inf
-    number = stack.table.numbers("InstanceNumber")
-    lowest = np.nanmin(number) if not np.isnan(number).all() else np.inf
-    return (not stack.has_pixels, float(first), float(lowest), stack.reasons)
+    """By first acquisition, InstanceNumber, key and UID; those without pixels last."""
+    first = np.append(acquisition_seconds(stack.table), np.inf)
+    number = np.append(stack.table.numbers("InstanceNumber"), np.inf)
+    uids = min(stack.table.column("SOPInstanceUID").texts, default="")
+    return (
+        not stack.has_pixels,
+        float(np.nanmin(first)),
+        float(np.nanmin(number)),
+        stack.reasons,
+        uids,
+    )

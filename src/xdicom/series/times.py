@@ -1,0 +1,124 @@
+"""Dates, times and zones of frames become moments, and the order in which they were acquired."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from xdicom.headers.table import Column, FrameTable
+from xdicom.headers.values import utc_offset
+from xdicom.series.codes import combine, first_rows, text_codes
+
+Floats = npt.NDArray[np.float64]
+
+_SOURCES = ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "TimezoneOffsetFromUTC")
+
+
+_MOMENTS: WeakKeyDictionary[FrameTable, Column | None] = WeakKeyDictionary()
+"""Of tables that are open: moments are asked for by axes, order and coordinates."""
+
+
+def acquisition_datetime(table: FrameTable) -> Column | None:
+    """Moment of acquisition of each frame as one column of DT texts; None where none is known.
+
+    AcquisitionDateTime, else AcquisitionDate with AcquisitionTime, so that midnight between two
+    frames is passed where the files' dates say so.
+
+    Parameters
+    ----------
+    table : FrameTable
+        Frames.
+
+    Returns
+    -------
+    Column or None
+        Moments without an offset of their own bear TimezoneOffsetFromUTC, where there is one
+        (PS3.3 C.12.1.1.8).
+    """
+    if table not in _MOMENTS:
+        _MOMENTS[table] = _moments(table)
+    return _MOMENTS[table]
+
+
+def _moments(table: FrameTable) -> Column | None:
+    direct, day, clock, zone = columns = tuple(map(table.column, _SOURCES))
+    if not direct.texts and not (day.texts and clock.texts):
+        return None
+    combined = combine([column.codes for column in columns], len(table))
+    rows = first_rows(combined, int(combined.max()) + 1)
+    moment, date, time, offset = (_texts(column)[column.codes[rows]] for column in columns)
+    both = np.char.add(np.char.replace(date, ".", ""), np.char.replace(time, ":", ""))
+    moment = np.where(moment != "", moment, np.where((date != "") & (time != ""), both, ""))
+    if zone.texts:
+        bare = [text != "" and not utc_offset(text) for text in moment.tolist()]
+        moment = np.where(bare, np.char.add(moment, offset), moment)
+    texts, codes = np.unique(moment, return_inverse=True)
+    missing = int(texts[0] == "")
+    if len(texts) == missing:
+        return None
+    codes = (codes.ravel() - missing)[combined]
+    return Column(codes.astype(np.int32), tuple(texts[missing:].tolist()), "DT")
+
+
+def _texts(column: Column) -> npt.NDArray[np.str_]:
+    """The texts of a column, and one for −1."""
+    return np.array([*column.texts, ""], dtype=np.str_)
+
+
+def acquisition_seconds(table: FrameTable) -> Floats:
+    """Moment of acquisition of each frame in seconds, NaN where it is unknown.
+
+    Parameters
+    ----------
+    table : FrameTable
+        Frames.
+
+    Returns
+    -------
+    numpy.ndarray, shape (frames,)
+        Since 1970, or since midnight where no frame has a date: the two are never mixed.
+    """
+    moments = acquisition_datetime(table)
+    if moments is not None and moments.values.array.dtype.kind == "M":
+        return _seconds(moments)
+    clock = table.column("AcquisitionTime")
+    if clock.values.array.dtype.kind == "m":
+        return _seconds(clock)
+    return np.full(len(table), np.nan)
+
+
+def _seconds(column: Column) -> Floats:
+    array = column.values.array
+    unit = f"{array.dtype.kind}8[us]"
+    seconds = array.astype(unit).astype(np.int64) / 1e6
+    seconds[np.isnat(array)] = np.nan
+    found: Floats = np.append(seconds, np.nan)[column.codes]
+    return found
+
+
+def acquisition_place(table: FrameTable) -> npt.NDArray[np.int64]:
+    """Place of each frame in the order of acquisition, from 0.
+
+    By moment, InstanceNumber, SOPInstanceUID and FrameNumber (SPEC §2.3): never by file.
+    """
+    keys = [
+        acquisition_seconds(table),
+        table.numbers("InstanceNumber"),
+        text_codes(table.column("SOPInstanceUID")),
+        frame_numbers(table),
+    ]
+    order = np.lexsort(tuple(reversed(keys)))  # NaN comes last
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place
+
+
+def frame_numbers(table: FrameTable) -> Floats:
+    """Number of each frame in its instance; in its concatenation, if it is part of one.
+
+    PS3.3 C.7.6.16.2.2.4: ConcatenationFrameOffsetNumber is 0 for the first part.
+    """
+    offset = np.nan_to_num(table.numbers("ConcatenationFrameOffsetNumber"))
+    return np.asarray(table.frame_number + offset, dtype=np.float64)
