@@ -46,6 +46,8 @@ def run() -> list[Row]:
                 'xdicom, chunks="auto", from the folder\'s path': by_xdicom,
                 "dask.delayed a frame": by_delayed,
             },
+            rounds=5,
+            settle=False,
         )
 
 
