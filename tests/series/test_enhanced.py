@@ -76,13 +76,13 @@ def test_wrong_values_beside_right_ordinals(tmp_path, canonical, methods):
 
 def test_wrong_echo_times_beside_right_ordinals(tmp_path, canonical, methods):
     jitter = {
-        "EchoTime": lambda i: [5.0, 10.0][i["EchoTime"]] + 0.01 * ((i["z"] + i["EchoTime"]) % 2)
+        "EchoTime": lambda i: [5.5, 10.0][i["EchoTime"]] + 0.01 * ((i["z"] + i["EchoTime"]) % 2)
     }
-    dims = {"EchoTime": [5.0, 10.0], "z": 4}
+    dims = {"EchoTime": [5.5, 10.0], "z": 4}
     path = write_enhanced(tmp_path / "a.dcm", dims, attributes=jitter, shuffle=1)
     array = canonical(path, {"EchoTime": 2, "z": 4})
     assert methods(array)["EchoTime"][0] == "index"
-    assert array.EchoTime.values.tolist() == [5.0, 10.0]
+    assert array.EchoTime.values.tolist() == [5.5, 10.0]
 
 
 def test_private_pointer(tmp_path, canonical, methods):

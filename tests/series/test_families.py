@@ -377,6 +377,22 @@ class TestTime:
             stored(tmp_path)
         assert stored(tmp_path, ragged="flat").dims == ("instance", "y", "x")
 
+    def test_passes_over_two_places_by_turns(self, tmp_path, canonical, methods):
+        # the table goes to and fro: no two places have an acquisition in common
+        shuttle = {"AcquisitionNumber": lambda i: 2 * i["t"] + 1 + i["z"] // 2}
+        write_series(tmp_path, {"t": 3, "z": 4}, shuffle=1, attributes=shuttle)
+        array = canonical(tmp_path, {"time": 3, "z": 4})
+        assert methods(array)["time"] == ("rank", "AcquisitionNumber")
+
+    @pytest.mark.parametrize("keyword", ["TemporalPositionIdentifier", "AcquisitionNumber"])
+    def test_volumes_that_slices_lack_are_never_mixed(self, tmp_path, stored, keyword):
+        # one slice lacks the first volume, the other the last: both step alike, by any number
+        volumes = {"t": [{keyword: n} for n in (1, 2, 3)], "z": 2}
+        clock = {"AcquisitionTime": lambda i: f"1000{20 * i['t'] + i['z']:02d}"}
+        write_series(tmp_path, volumes, drop=[(0, 0), (2, 1)], attributes=clock)
+        with pytest.raises(NotHypercubeError, match="time 3 × z 2: 4 of 6 cells"):
+            stored(tmp_path)
+
     def test_arbitrary_numbers_are_no_order(self, tmp_path, stored):
         write_series(tmp_path, {"t": 4, "z": 6}, shuffle=3)
         with pytest.raises(NotHypercubeError):

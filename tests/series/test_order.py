@@ -70,6 +70,54 @@ def test_dims_come_back(dims, enhanced, seed):
                 assert found[name].values.tolist() == dims[name]
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_frames_that_are_lost_are_never_mixed(data):
+    """Whatever is missing: an error, or each frame with its own echo, time and slice."""
+    sizes = [data.draw(st.integers(1, 3)) for _ in range(3)]
+    places = list(np.ndindex(*sizes))
+    drop = data.draw(st.lists(st.sampled_from(places), max_size=4, unique=True))
+    if len(drop) == len(places):
+        return
+    keyword = data.draw(st.sampled_from(["TemporalPositionIdentifier", "AcquisitionNumber"]))
+    options = data.draw(
+        st.sampled_from(
+            [
+                {},
+                {"ragged": "fill", "fill_value": 0},
+                {"ragged": "complete"},
+                {"dims": ("EchoTime", "time", "z")},
+                {"dims": ("time", "EchoTime", "z"), "ragged": "fill", "fill_value": 0},
+            ]
+        )
+    )
+    dims = {
+        "EchoTime": [4, 8, 12][: sizes[0]],
+        "time": [{keyword: t + 1} for t in range(sizes[1])],
+        "z": sizes[2],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        write_series(folder, dims, drop=drop, shuffle=1, number_by="canonical", **SMALL)
+        found = opened(folder, **options)
+    if isinstance(found, tuple):
+        assert issubclass(found[0], XDicomError)
+        return
+    pixels = found.pixels
+    for place in np.ndindex(*pixels.shape[:-2]):
+        cell = found.isel(dict(zip(pixels.dims, place, strict=False)))
+        if cell.frame_id < 0:
+            continue
+        echo, time, z = places[frame_number(cell.pixels.values)]
+        assert cell.EchoTime == [4, 8, 12][echo]
+        assert cell.z == 10 + 3 * z
+        assert cell[keyword] == time + 1
+        volume = found.isel({d: i for d, i in zip(pixels.dims, place, strict=False) if d != "z"})
+        planes = volume.pixels.values.reshape(-1, 2, 3)[volume.frame_id.values.ravel() >= 0]
+        echoes, times, _ = zip(*(places[frame_number(p)] for p in planes), strict=True)
+        assert len(set(echoes)) == 1 or "EchoTime" not in pixels.dims
+        assert len(set(times)) == 1 or "time" not in pixels.dims
+
+
 CASES = {
     "components": ({"component": ["M", "P"], "EchoTime": [4, 8], "z": 3}, {}),
     "diffusion": (

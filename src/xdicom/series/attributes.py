@@ -217,8 +217,12 @@ def frame_coordinates(
         drivers += ["ImagePositionPatient", "ImageOrientationPatient"]
     public = [k for k in table.columns if k[0].isupper() and k not in PRIVATE_TO_PATIENT]
     chosen = dict.fromkeys(k for w in wanted for k in (public if w == "all" else [w]))
-    varying = [k for k in public if not columns[k].constant] if grid.is_list else []
-    left = MOST_COORDINATES - len({*found, *(["z"] if geometry.z is not None else [])})
+    # of a list, all that varies; UIDs say nothing that frame_id does not
+    varying = [k for k in public if not columns[k].constant and columns[k].vr != "UI"]
+    if not grid.is_list:
+        varying = []
+    placed = {*found} if geometry.z is None else {*found, "z"}
+    left = MOST_COORDINATES - len(placed)
     for keyword in dict.fromkeys([*drivers, *TIMES, *PHYSICAL, *chosen, *varying]):
         variable = None
         if keyword in columns and keyword not in found:
@@ -244,9 +248,8 @@ def _labels(table: FrameTable, grid: Grid) -> dict[str, xr.Variable]:
         labels = axis.labels
         if labels is not None:
             attrs = {}
-            if labels.dtype.kind == "f" and axis.method != "position":
-                whole = table.column(axis.dim).values.integer or axis.method == "index"
-                labels = labels.astype(np.int64) if whole else labels
+            if labels.dtype.kind == "f" and table.column(axis.dim).values.integer:
+                labels = labels.astype(np.int64)
             if labels.dtype.kind in "if" and axis.dim in UNITS:
                 attrs["units"] = UNITS[axis.dim]
             found[axis.dim] = xr.Variable((axis.dim,), labels, attrs)
@@ -342,9 +345,6 @@ def plane_coordinates(
         space["spacing_kind"] = geometry.spacing_kind
     if geometry.z_step_assumed is not None:
         space["z_step_assumed"] = geometry.z_step_assumed
-    elif geometry.z is not None and len(geometry.z) > 1 and geometry.regular:
-        # for the affine of a slice that is selected alone
-        space["z_step"] = round(float(np.median(np.diff(geometry.z))), DECIMALS)
     if not geometry.regular:
         space["regular"] = "no"
     found["patient_space"] = xr.Variable((), np.int64(0), space)

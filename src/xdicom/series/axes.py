@@ -18,6 +18,7 @@ from xdicom.series.factorial import (
     is_settled,
     occupied,
     ordinal_within,
+    overlap,
     step_alike,
     tells_apart,
 )
@@ -146,6 +147,18 @@ class Inference:
             raise Split(axis, _labels(axis, parts), self.found())
         return False
 
+    def _torn(self) -> bool:
+        """Whether slices lack different volumes, so that any rank in each slice would mix them."""
+        flat, _ = occupied(self.axes, self.length)
+        for attribute in (a for f in CLOCKED for a in f.attributes if a.whole):
+            part = self.candidates.of(attribute)
+            if part.count < 2 or not part.complete or self._known(part):
+                continue
+            if overlap(part.codes, flat):
+                self._reject(part.name, "slices lack different values: ranks would mix them")
+                return True
+        return False
+
     def _known(self, part: Candidate) -> bool:
         """Whether an attribute is constant or goes along with the axes found so far."""
         if part.count < 2:
@@ -184,15 +197,16 @@ class Inference:
         lead = parts[0]
         axes = []
         for name, part in self.candidates.indices:
-            if name == family.name:
-                smallest = None
-                if family.dim == lead.name:
-                    smallest = np.full(part.count, np.inf)
-                    np.minimum.at(smallest, part.codes, lead.values[lead.codes])
-                axes.append(
-                    Axis(family.dim, family.name, (part.name, lead.name), "index", part.codes,
-                         part.count, smallest)
-                )  # fmt: skip
+            if name != family.name:
+                continue
+            labels = None
+            if family.dim == lead.name:
+                labels = np.full(part.count, np.inf)
+                np.minimum.at(labels, part.codes, lead.values[lead.codes])
+            drivers = (part.name, lead.name)
+            axes.append(
+                Axis(family.dim, family.name, drivers, "index", part.codes, part.count, labels)
+            )
         return axes
 
     def clocked(self, family: Family, ranks: bool) -> None:
@@ -205,6 +219,8 @@ class Inference:
         ranks : bool
             Whether ranks within each slice count, beside values that are the same in all slices.
         """
+        if ranks and self._torn():
+            return
         parts = [self.candidates.of(a) for a in family.attributes]
         # what the values of its own family do not tell, an ordinal tells as an index
         parts += [c for name, c in self.candidates.indices if family.name in (name, "index")]
@@ -286,7 +302,7 @@ def aligned_axis(candidates: Candidates, family: Family, parts: Sequence[Candida
 def labelled(axis: Axis, part: Candidate) -> Axis:
     """An axis with the seconds from its first index, if a clock drives it; ordinals label too."""
     if axis.method == "index" and axis.dim == part.name:
-        return replace(axis, labels=part.values)
+        return replace(axis, labels=part.values.astype(np.int64))
     if axis.dim not in ("time", "repetition") or not part.seconds:
         return axis
     earliest = np.full(axis.size, np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,10 +21,7 @@ def occupied(axes: Sequence[Axis], length: int) -> tuple[Codes, int]:
 
     The product of axes that do not fill a grid may exceed memory and 64 bits.
     """
-    total = 1
-    for axis in axes:
-        total *= axis.size
-    if total <= _SPARSE * length:
+    if math.prod(axis.size for axis in axes) <= _SPARSE * length:
         return cells(axes, length)
     joined = combine([axis.codes for axis in axes], length)
     return joined, int(joined.max(initial=-1)) + 1
@@ -31,11 +29,8 @@ def occupied(axes: Sequence[Axis], length: int) -> tuple[Codes, int]:
 
 def full_factorial(axes: Sequence[Axis], length: int) -> bool:
     """Whether every combination occurs, all equally often."""
-    total = 1
-    for axis in axes:
-        total *= axis.size
-        if total > length:
-            return False
+    if math.prod(axis.size for axis in axes) > length:
+        return False
     flat, total = cells(axes, length)
     counts = np.bincount(flat, minlength=total)
     return bool(counts.min() > 0 and counts.min() == counts.max())
@@ -90,6 +85,20 @@ def dense_rank_within(flat: Codes, codes: Codes) -> Codes:
     found = np.empty(len(flat), np.int64)
     found[order] = steps - np.maximum.accumulate(np.where(new_cell, steps, 0))
     return found
+
+
+def overlap(codes: Codes, flat: Codes) -> bool:
+    """Whether cells share some of their codes, but not all of them.
+
+    Two slices at times 1, 3, 5 and two at 2, 4, 6 do not; slices that lack different volumes do.
+    """
+    rank = dense_rank_within(flat, codes)
+    sets = np.full((int(flat.max()) + 1, int(rank.max()) + 1), -1)
+    sets[flat, rank] = codes
+    equal = np.unique(sets, axis=0, return_inverse=True)[1].ravel()[flat]
+    first = np.empty(int(codes.max()) + 1, np.int64)
+    first[codes] = equal
+    return bool((first[codes] != equal).any())
 
 
 def step_alike(part: Candidate, flat: Codes, index: Codes, follows: npt.NDArray[np.bool_]) -> bool:

@@ -20,6 +20,8 @@ class Attribute:
     """Seconds in one unit, for attributes that are clocks; 0 for the others."""
     text: bool = False
     """Compared as text."""
+    whole: bool = False
+    """Whether all frames of a volume have one value, so that slices have the same or none."""
     rule: str = ""
     """Name of the rule in `candidates` that takes a part of the attribute; ``""``: all of it."""
 
@@ -97,13 +99,13 @@ ACQUIRED: Final = Attribute("acquisition_datetime", tolerance=1e-6, seconds=1.0)
 INSTANCE_NUMBER: Final = Attribute("InstanceNumber")
 
 _TIME: Final = (
-    Attribute("TemporalPositionIdentifier"),
-    Attribute("TemporalPositionIndex"),
+    Attribute("TemporalPositionIdentifier", whole=True),
+    Attribute("TemporalPositionIndex", whole=True),
     Attribute("TemporalPositionTimeOffset", seconds=1.0),
     Attribute("FrameReferenceTime", seconds=1e-3),
     Attribute("TriggerTime", seconds=1e-3),
     ACQUIRED,
-    Attribute("AcquisitionNumber"),
+    Attribute("AcquisitionNumber", whole=True),
 )
 
 CLOCKED: Final[tuple[Family, ...]] = (

@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from xdicom.errors import GeometryError, Problem
 from xdicom.headers.table import FrameTable
 from xdicom.headers.values import as_numbers
-from xdicom.series.codes import cluster
-
-Floats = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from xdicom.series.codes import Floats, cluster
+from xdicom.series.grid import IntArray
 
 COSINE_TOLERANCE: Final = 1e-4
 POSITION_TOLERANCE: Final = 0.01

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -16,12 +17,10 @@ from xdicom.series.candidates import Candidate, Candidates, of_column
 from xdicom.series.factorial import is_function_of, is_grid, is_settled
 from xdicom.series.families import ALIGNED, BY_NAME, CLOCKED, TIME_LIKE, Family
 from xdicom.series.grid import Axis, Grid, IntArray, fill
-from xdicom.series.reports import NO_VALUES, report, separators
+from xdicom.series.reports import MOST_CELLS, NO_VALUES, report, separators
 
 _MOST_AXES: Final = 3
 """Axes beside z that a grid with holes may have."""
-_MOST_CELLS: Final = 64
-"""A grid of more cells than so many times its frames is none."""
 _NO_GRID: Final = "a list of frames, because they fill no grid"
 _CONTRASTS: Final = frozenset(f.name for f in ALIGNED)
 _ORDERED: Final = ("respiratory_phase", "cardiac_phase", "time", "repetition", "index", "last")
@@ -76,7 +75,7 @@ def _remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str) -> Grid
         return Grid(tuple(axes), fill(axes, length)[0])
     if ragged == "flat":
         return flat_grid(candidates, _NO_GRID)
-    if ragged == "raise" or _count(axes) > _MOST_CELLS * length:
+    if ragged == "raise" or math.prod(a.size for a in axes) > MOST_CELLS * length:
         raise NotHypercubeError(report(candidates, axes))
     grid = Grid(tuple(axes), fill(axes, length)[0])
     if ragged == "fill":
@@ -86,11 +85,6 @@ def _remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str) -> Grid
         remedy = 'no dim has a complete part: ragged="fill" or ragged="flat"'
         raise NotHypercubeError(report(candidates, axes, remedy))
     return kept
-
-
-def _count(axes: Sequence[Axis]) -> float:
-    """Number of cells."""
-    return float(np.prod([a.size for a in axes], dtype=float))
 
 
 def _with_holes(candidates: Candidates, z: Axis | None) -> tuple[Axis, ...] | None:
@@ -104,10 +98,10 @@ def _with_holes(candidates: Candidates, z: Axis | None) -> tuple[Axis, ...] | No
     best: tuple[tuple[float, int, int], list[Axis]] | None = None
     for count in range(_MOST_AXES + 1):
         for chosen in combinations(options, count):
-            total = _count([*base, *chosen])
+            total = math.prod(a.size for a in (*base, *chosen))
             contrasts = sum(a.family in _CONTRASTS for a in chosen)
             score = (round(length / total, 9), contrasts, -count)
-            if total > _MOST_CELLS * length or (best is not None and score <= best[0]):
+            if total > MOST_CELLS * length or (best is not None and score <= best[0]):
                 continue
             named = _renamed(chosen)
             if named is not None and is_settled([*base, *named], length):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +16,8 @@ from xdicom.series.grid import Axis, IntArray, fill
 
 MOST_LISTED: Final = 10
 """Holes and duplicates that are named one by one."""
-_MOST_CELLS: Final = 64
-"""More cells than so many times the frames are not listed."""
+MOST_CELLS: Final = 64
+"""A grid of more cells than so many times its frames is none, and its holes are not listed."""
 
 REMEDIES: Final = (
     'ragged="fill" (NaN where no frame stands), ragged="complete" (only complete volumes), '
@@ -41,14 +42,11 @@ def report(candidates: Candidates, axes: Sequence[Axis], remedies: str = REMEDIE
         What can be done.
     """
     length = len(candidates)
-    sizes = [a.size for a in axes]
     shape = " × ".join(f"{a.dim} {a.size}" for a in axes) or "one cell"
-    total = 1
-    for size in sizes:
-        total *= size
+    total = math.prod(a.size for a in axes)
     filled = len(np.unique(occupied(axes, length)[0]))
     lines = [f"the {length} frames do not fill a grid of {shape}: {filled} of {total} cells"]
-    if total <= _MOST_CELLS * length:
+    if total <= MOST_CELLS * length:
         _, counts = fill(axes, length)
         for name, bad in (("missing", counts == 0), ("more than one frame", counts > 1)):
             if bad.any():

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from xdicom.errors import DuplicateInstanceError, NotHypercubeError, Problem, XDicomError
 from xdicom.headers.scan import CONFLICT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.series.axes import Inference, Split
 from xdicom.series.candidates import Candidates
-from xdicom.series.codes import cluster, combine
+from xdicom.series.codes import Codes, cluster, combine
 from xdicom.series.geometry import (
     POSITION_TOLERANCE,
     Geometry,
@@ -34,8 +33,6 @@ from xdicom.series.keys import check_concatenations, hard_keys
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
 from xdicom.series.times import acquisition_seconds
-
-Codes = npt.NDArray[np.int64]
 
 MOST_SPLITS: Final = 3
 """How often the frames of one orientation are split by attributes, one after the other."""

@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
-from xdicom.series.codes import combine, first_rows, text_codes
-
-Floats = npt.NDArray[np.float64]
+from xdicom.series.codes import Codes, Floats, combine, first_rows, text_codes
 
 _SOURCES = ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "TimezoneOffsetFromUTC")
 
@@ -98,7 +96,7 @@ def _seconds(column: Column) -> Floats:
     return found
 
 
-def acquisition_place(table: FrameTable) -> npt.NDArray[np.int64]:
+def acquisition_place(table: FrameTable) -> Codes:
     """Place of each frame in the order of acquisition, from 0.
 
     By moment, InstanceNumber, SOPInstanceUID and FrameNumber (SPEC §2.3): never by file.
