@@ -345,6 +345,9 @@ def plane_coordinates(
         space["spacing_kind"] = geometry.spacing_kind
     if geometry.z_step_assumed is not None:
         space["z_step_assumed"] = geometry.z_step_assumed
+    elif geometry.z is not None and len(geometry.z) > 1 and geometry.regular:
+        # for the affine of a slice that is selected alone
+        space["z_step"] = round(float(np.median(np.diff(geometry.z))), DECIMALS)
     if not geometry.regular:
         space["regular"] = "no"
     found["patient_space"] = xr.Variable((), np.int64(0), space)
