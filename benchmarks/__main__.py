@@ -1,20 +1,37 @@
-"""``python -m benchmarks [frames] [cluster]``: prints the table of docs/performance.md."""
+"""``python -m benchmarks [NAME [ROW …] …]``: prints the tables of docs/performance.md.
+
+Names are ``frames``, ``cluster`` and ``headers``; rows, those of `benchmarks.headers.BENCHMARKS`.
+``headers --profile`` prints where a scan spends its time.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from benchmarks import cluster, frames
-from benchmarks.measure import table
+from benchmarks import cluster, frames, headers
+from benchmarks.measure import Row, table
 
-BENCHMARKS = {"frames": frames.run, "cluster": cluster.run}
+BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
+    "frames": frames.run,
+    "cluster": cluster.run,
+    "headers": headers.run,
+}
 
 
 def main() -> None:
     """Run the benchmarks that are named, or all."""
-    names = sys.argv[1:] or list(BENCHMARKS)
-    rows = [row for name in names for row in BENCHMARKS[name]()]
-    print(table(rows))
+    wanted: list[tuple[str, list[str]]] = []
+    for word in sys.argv[1:] or BENCHMARKS:
+        if word in BENCHMARKS:
+            wanted.append((word, []))
+        elif wanted:
+            wanted[-1][1].append(word)
+        else:
+            raise SystemExit(f"{word}: none of {', '.join(BENCHMARKS)}")
+    rows = [row for name, words in wanted for row in BENCHMARKS[name](*words)]
+    if rows:
+        print(table(rows))
 
 
 if __name__ == "__main__":

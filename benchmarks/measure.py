@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,13 @@ class Row:
     name: str
     """Who does it."""
     median: float
-    """Seconds."""
+    """Seconds or bytes; NaN where the benchmark was left out."""
     best: float
-    """Seconds."""
+    """As the median."""
     ratio: float
-    """Its median over ours: how many times as long it takes."""
+    """Its median over ours: how many times as much it takes."""
+    unit: Literal["s", "B"] = "s"
+    """Of median and best."""
 
 
 def race(
@@ -32,6 +36,8 @@ def race(
     ours: str = "xdicom",
     rounds: int = 5,
     number: int = 1,
+    per: Mapping[str, int] | None = None,
+    before: Callable[[], object] | None = None,
     budget: float = 60.0,
     settle: bool = True,
 ) -> list[Row]:
@@ -52,6 +58,10 @@ def race(
         Counted rounds; a contestant that has used up the budget runs three.
     number : int
         Calls in one measurement, for short ones.
+    per : mapping of str to int, optional
+        Items of each contestant's work, by which its times are divided.
+    before : callable, optional
+        What is called, untimed, right before each timed call.
     budget : float
         Seconds for each contestant.
     settle : bool
@@ -67,15 +77,24 @@ def race(
             gc.collect()
             if settle:
                 function()
+            if before is not None:
+                before()
             start = time.perf_counter()
             for _ in range(number):
                 function()
             times[name].append((time.perf_counter() - start) / number)
-    medians = {name: statistics.median(t) for name, t in times.items()}
+    items = per or dict.fromkeys(contestants, 1)
+    medians = {name: statistics.median(t) / items[name] for name, t in times.items()}
+    best = {name: min(t) / items[name] for name, t in times.items()}
     return [
-        Row(benchmark, name, medians[name], min(times[name]), medians[name] / medians[ours])
+        Row(benchmark, name, medians[name], best[name], medians[name] / medians[ours])
         for name in contestants
     ]
+
+
+def left_out(benchmark: str, reason: str) -> Row:
+    """The row of a benchmark that cannot be run here."""
+    return Row(benchmark, f"left out: {reason}", math.nan, math.nan, math.nan)
 
 
 def table(rows: list[Row]) -> str:
@@ -85,10 +104,18 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         title = row.benchmark if row.benchmark != last else ""
         last = row.benchmark
-        lines.append(
-            f"| {title} | {row.name} | {_time(row.median)} | {_time(row.best)} | {row.ratio:.2f} |"
-        )
+        cells = [title, row.name]
+        if math.isnan(row.median):
+            cells += ["", "", ""]
+        else:
+            write = {"s": _time, "B": _size}[row.unit]
+            cells += [write(row.median), write(row.best), f"{row.ratio:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _size(size: float) -> str:
+    return f"{size:.0f} B" if size < 1e4 else f"{size / 1e3:.1f} kB"
 
 
 def _time(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 
 import xdicom.accessor as _accessor  # noqa: F401  registers .dicom
-from xdicom.api import open_series
+from xdicom.api import Catalog, open_series, scan
 from xdicom.errors import (
     AmbiguousSeriesError,
     ConformanceError,
@@ -14,6 +14,7 @@ from xdicom.errors import (
     HeadersUnavailableError,
     IncompleteConcatenationError,
     InconsistentSeriesError,
+    IndexFileError,
     MissingAttributeError,
     NotDicomError,
     NotHypercubeError,
@@ -30,6 +31,7 @@ __version__ = _version("xdicom")
 
 __all__ = [
     "AmbiguousSeriesError",
+    "Catalog",
     "ConformanceError",
     "CorruptFileError",
     "DuplicateInstanceError",
@@ -38,6 +40,7 @@ __all__ = [
     "HeadersUnavailableError",
     "IncompleteConcatenationError",
     "InconsistentSeriesError",
+    "IndexFileError",
     "MissingAttributeError",
     "NotDicomError",
     "NotHypercubeError",
@@ -49,4 +52,5 @@ __all__ = [
     "XDicomError",
     "XDicomWarning",
     "open_series",
+    "scan",
 ]

@@ -124,6 +124,10 @@ class ResourceLimitError(XDicomError):
     """The file asks for more memory or steps than is sane."""
 
 
+class IndexFileError(XDicomError):
+    """The index is not one of ours, of another version, damaged, or used by another process."""
+
+
 class HeadersUnavailableError(XDicomError):
     """The headers behind an array cannot be found; ``source=`` says where they are."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from xdicom.headers.parse import Head, parse
+from xdicom.headers.walk import Window
 
 LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 UNDEFINED = 0xFFFFFFFF
@@ -18,16 +18,9 @@ SECONDARY_CAPTURE = b"1.2.840.10008.5.1.4.1.1.7\0"
 
 
 def _head_of(source: bytes | str | os.PathLike[str]) -> Head:
-    if isinstance(source, bytes):
-        with tempfile.TemporaryFile() as file:
-            file.write(source)
-            file.flush()
-            return parse(file.fileno(), len(source), "made.dcm")
-    fd = os.open(source, os.O_RDONLY)
-    try:
-        return parse(fd, os.fstat(fd).st_size, os.fspath(source))
-    finally:
-        os.close(fd)
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    name = "made.dcm" if isinstance(source, bytes) else os.fspath(source)
+    return parse(Window(lambda length, at: data[at : at + length], len(data), name))
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ from pydicom import dcmread
 
 from xdicom.errors import CorruptFileError, NotDicomError, XDicomError
 from xdicom.headers.parse import Head
-from xdicom.headers.table import TableBuilder
+from xdicom.headers.building import TableBuilder
 from xdicom.headers.validate import Leniency, count_frames
+from xdicom.sources.base import FileStat
 from xdicom.testing import (
     element_span,
     remove_preamble,
@@ -160,7 +161,7 @@ def test_mutated_bytes(paths, kind, head_of):
         else:
             assert frames <= 8 * len(faulty) or head.size > len(faulty)
             builder = TableBuilder()
-            builder.add("a.dcm", len(faulty), 0, head, frames)
+            builder.add(FileStat("a.dcm", len(faulty), 0), head, frames)
             table = builder.build("/")
             assert len(table) == max(frames, 1)
         slowest = max(slowest, time.perf_counter() - start)

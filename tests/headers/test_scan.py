@@ -22,7 +22,8 @@ from xdicom.errors import (
     NotDicomError,
     ResourceLimitError,
 )
-from xdicom.headers.scan import CONFLICT, ScanOptions, scan_table
+from xdicom.headers.duplicates import CONFLICT
+from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.table import REGISTRY, frame_id
 from xdicom.headers.validate import Leniency
 from xdicom.testing import (
@@ -332,7 +333,7 @@ class TestDuplicates:
         assert {p.kind for p in table.problems} == {"MissingUID"}
 
     def test_ids_are_checked_to_be_unique(self, folder, monkeypatch):
-        monkeypatch.setattr("xdicom.headers.table.frame_id", lambda uid, frame: 7)
+        monkeypatch.setattr("xdicom.headers.building.frame_id", lambda uid, frame: 7)
         with pytest.raises(DuplicateInstanceError, match="same frame_id"):
             scan_table(folder)
 

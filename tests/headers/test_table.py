@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +11,16 @@ from hypothesis import strategies as st
 
 from xdicom.errors import CorruptFileError, Problem
 from xdicom.headers.parse import DimensionIndex, Head, PixelElement
+from xdicom.headers.building import TableBuilder
 from xdicom.headers.table import (
     MISSING,
     Column,
     Registry,
-    TableBuilder,
     check_unchanged,
     frame_id,
 )
+from xdicom.sources.base import FileStat
+from xdicom.sources.places import source_of
 
 
 def column(codes, *texts, vr="DS"):
@@ -85,14 +86,14 @@ def head(uid, frames=1, shared=None, **attributes):
 def table():
     """Two single frames, an enhanced object of three, and an object without pixels."""
     builder = TableBuilder()
-    builder.add("a", 10, 1, head("1.1", EchoTime="5", Modality="MR"), 1)
-    builder.add("b", 20, 2, head("1.2", Modality="MR", Bad="1"), 1)
+    builder.add(FileStat("a", 10, 1), head("1.1", EchoTime="5", Modality="MR"), 1)
+    builder.add(FileStat("b", 20, 2), head("1.2", Modality="MR", Bad="1"), 1)
     enhanced = head("1.3", 3, {"EchoTime": "6", "FlipAngle": "30"}, EchoTime="7", Rows="4")
     enhanced.frames = [{"EchoTime": "8"}, {}, {"FlipAngle": "40", "KVP": "80"}]
     enhanced.dimensions = (DimensionIndex("StackID", False),)
     enhanced.problems.append(("Odd", "something"))
-    builder.add("c", 30, 3, enhanced, 3)
-    builder.add("d", 40, 4, head("1.4", 0, Modality="SR"), 0)
+    builder.add(FileStat("c", 30, 3), enhanced, 3)
+    builder.add(FileStat("d", 40, 4), head("1.4", 0, Modality="SR"), 0)
     builder.problems.append(Problem("Corrupt", "gone", "e", excluded=True))
     return builder.build("/archive", "folder")
 
@@ -148,7 +149,7 @@ class TestTables:
     def test_without_uid_the_file_stands_for_it(self):
         builder = TableBuilder()
         for path, size in (("a", 1), ("a", 2), ("b", 1)):
-            builder.add(path, size, 0, Head("1.2", {}), 0)
+            builder.add(FileStat(path, size, 0), Head("1.2", {}), 0)
         assert len(set(builder.build("/").frame_id.tolist())) == 3
 
 
@@ -200,7 +201,7 @@ class TestRegistry:
 def test_a_file_that_changed(tmp_path, size, time):
     path = tmp_path / "a.dcm"
     path.write_bytes(b"abc")
-    stat = os.stat(path)
-    check_unchanged(str(path), 3, stat.st_mtime_ns, stat)
+    stat = source_of(str(path)).stat(str(path))
+    check_unchanged(str(path), 3, stat.mtime_ns, stat)
     with pytest.raises(CorruptFileError, match=r"changed since it was indexed.*expected.*Open it"):
-        check_unchanged(str(path), 3 + size, stat.st_mtime_ns - time, stat)
+        check_unchanged(str(path), 3 + size, stat.mtime_ns - time, stat)

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xdicom.headers import values as module
 from xdicom.headers.values import (
+    FLOATS,
+    INTS,
     as_numbers,
     convert,
     date,
     date64,
+    invalid,
     moment64,
     number,
     numbers_in,
@@ -305,3 +309,249 @@ class TestMoments:
 )
 def test_ages(text, years):
     check([text], "AS", [years], "f8", [years == years])
+
+
+# Columns: what is read all at once is what the functions of single texts define
+
+PLACES = "0123456789+-.eE \\"
+"""Characters of DS, and what parts several values."""
+VRS = ("DS", "IS", "UV", "FD", "AS", "DA", "TM", "DT", "LO")
+
+
+def two(most):
+    return st.integers(0, most).map("{:02d}".format)
+
+
+numerals = st.from_regex(r"\A ?[+-]?[0-9]{0,20}\.?[0-9]{0,3}([eE][+-]?[0-9]{1,3})? ?\Z")
+fractions = st.just("") | st.text("0123456789", max_size=7).map(lambda digits: "." + digits)
+days = st.builds(
+    lambda year, month, day, dot: dot.join((f"{year:04d}", month, day)),
+    st.integers(1670, 2270) | st.integers(0, 9999),
+    two(13),
+    two(32),
+    st.sampled_from(["", "", "."]),
+)
+clocks = st.builds(
+    lambda parts, between, length, fraction: between.join(parts)[:length] + fraction,
+    st.tuples(two(25), two(61), two(61)),
+    st.sampled_from(["", "", ":"]),
+    st.sampled_from([2, 4, 5, 8, 8, 8]),
+    fractions,
+)
+moments = st.builds(
+    lambda day, clock, length, offset: (day + clock)[:length] + offset,
+    days,
+    clocks,
+    st.sampled_from([4, 5, 6, 7, 8, 10, 12, 14, 30, 30, 30]),
+    st.just("") | st.builds(lambda *parts: "".join(parts), st.sampled_from("+-"), two(15), two(61)),
+)
+odd = st.text(PLACES + ",_xnaif:DWMY\t\0\n\xa0é\N{ARABIC-INDIC DIGIT THREE}²\ud800", max_size=28)
+special = st.sampled_from(
+    [
+        *(
+            "",
+            " ",
+            "\\",
+            "1\\",
+            "\\1",
+            "1\\\\2",
+            "nan",
+            "inf",
+            "-Infinity",
+            "1_0",
+            "1,5",
+            "3.0",
+            "\t7",
+        ),
+        *("034Y", "018M\\2W", "1e999", "9" * 320, str(2**63), str(2**63 - 1), str(-(2**63))),
+    ]
+)
+several = st.lists(numerals | st.integers().map(str), min_size=1, max_size=3).map("\\".join)
+near = st.one_of(numerals, several, days, clocks, moments, odd, special)
+# near one another, for most columns hold texts of one kind
+columns = st.one_of(
+    *(st.lists(kind, max_size=6) for kind in (numerals, several, days, clocks, moments, near))
+)
+
+
+def defined(texts, vr):
+    """Array, validity, integer and utc as single texts define them."""
+    if vr in FLOATS | INTS | {"AS"}:
+        return defined_numbers(texts, vr)
+    if vr in ("DA", "TM", "DT") and not any("\\" in text for text in texts):
+        return defined_times(texts, vr)
+    return np.array(texts, np.str_), [True] * len(texts), False, False
+
+
+def defined_numbers(texts, vr):
+    rows = [numbers_in(text, vr) for text in texts]
+    valid = [row is not None for row in rows]
+    found = [row for row in rows if row is not None]
+    widths = {len(row) for row in found} or {1}
+    if len(widths) > 1 or (vr in INTS and any(abs(v) >= 2**63 for row in found for v in row)):
+        return np.array(texts, np.str_), valid, False, False
+    (width,) = widths
+    dtype = "i8" if vr in INTS and all(valid) else "f8"
+    array = np.array([[NAN] * width if row is None else row for row in rows], dtype)
+    shape = (len(texts),) if width == 1 else (len(texts), width)
+    return array.reshape(shape), valid, vr in INTS, False
+
+
+def defined_times(texts, vr):
+    if vr == "TM":
+        clock = [seconds(text) for text in texts]
+        micro = ["NaT" if value != value else round(value * 1e6) for value in clock]
+        array = np.array([np.timedelta64(value, "us") for value in micro], "m8[us]")
+        return array, (~np.isnat(array)).tolist(), False, False
+    one = {"DA": date64, "DT": moment64}[vr]
+    array = np.array([one(text) for text in texts], "M8[us]")
+    offsets = [utc_offset(text) if vr == "DT" else "" for text in texts]
+    utc = len({*offsets} - {""}) > 1
+    if utc:
+        array -= np.array([ahead(offset) for offset in offsets], "m8[us]")
+    valid = ~np.isnat(array)
+    years = array[valid].astype("M8[Y]").astype(int) + 1970
+    kept = ((years >= 1678) & (years <= 2261)).all()
+    return array.astype("M8[ns]") if kept else np.array(texts, np.str_), valid.tolist(), False, utc
+
+
+def ahead(offset):
+    if not offset:
+        return np.timedelta64("NaT", "us")
+    minutes = int(offset[1:3]) * 60 + int(offset[3:])
+    return np.timedelta64(-minutes if offset[0] == "-" else minutes, "m").astype("m8[us]")
+
+
+def check_column(texts, vr):
+    values = convert(texts, vr)
+    array, valid, integer, utc = defined(texts, vr)
+    assert values.array.dtype == array.dtype
+    np.testing.assert_array_equal(values.array, array, strict=True)
+    assert values.valid.dtype == bool
+    assert values.valid.tolist() == valid
+    # of what stays text it does not matter whether moments differed in their offset
+    assert (values.integer, values.utc) == (integer, utc and array.dtype.kind == "M")
+    assert invalid(texts, vr) == [i for i, good in enumerate(valid) if not good]
+
+
+class TestColumns:
+    @pytest.mark.parametrize("vr", VRS)
+    @settings(deadline=None)
+    @given(texts=columns)
+    def test_are_read_as_single_texts_are(self, vr, texts):
+        check_column(texts, vr)
+
+    @pytest.mark.parametrize("vr", VRS)
+    @settings(deadline=None)
+    @given(texts=columns, width=st.integers(1, 3))
+    def test_as_numbers_too(self, vr, texts, width):
+        found = as_numbers(texts, vr, width)
+        assert found.dtype == np.float64
+        assert found.shape == (len(texts), width)
+        for text, row in zip(texts, found, strict=True):
+            numbers = numbers_in(text, vr) if vr in FLOATS | INTS | {"AS"} else None
+            fits = numbers is not None and len(numbers) == width
+            expected = [float(str(number)) for number in numbers] if fits else [NAN] * width
+            np.testing.assert_array_equal(row, expected)
+
+    @settings(deadline=None, max_examples=500)
+    @given(st.text(PLACES[:-1], max_size=12) | numerals)
+    def test_of_the_characters_of_ds_float_reads_just_its_grammar(self, text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = NAN
+        np.testing.assert_equal(number(text), value)
+
+    @settings(deadline=None, max_examples=500)
+    @given(st.text("0123456789+- ", max_size=8))
+    def test_and_int_reads_just_that_of_is(self, text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        assert numbers_in(text, "IS") == (None if value is None else [value])
+
+    def test_a_list_of_any_length_is_read(self):
+        texts = [f"{i / 7}\\{-i}\\{i}e3" for i in range(3000)]
+        for bad in ([], ["1\\2\\x"], ["1\\2\\x", "\t1\\2\\3"]):
+            check_column([*texts, *bad], "DS")
+
+    def test_whole_numbers_that_no_float_holds_are_infinite(self):
+        assert as_numbers(["9" * 320, "1"], "IS", 1).tolist() == [[np.inf], [1.0]]
+
+    def test_large_numbers_beside_what_is_none_do_not_count(self):
+        check(["1\\2", f"{2**70}\\x"], "IS", [[1, 2], [NAN, NAN]], "f8", [True, False])
+
+
+CLEAN = {
+    "DS": ["1.5", "-2e3", " 3 "],
+    "IS": ["1", "-2", "+3 "],
+    "US": ["1\\2", "3\\4"],
+    "FD": ["0.1\\nan", "inf\\2"],
+    "DA": ["20240229", "19000101"],
+    "TM": ["101530.25", "1015", "10", "235960", "101530"],
+    "DT": ["20240229101530.123456", "2024", "202402291015-0500", "20240229-0500", "202402"],
+}
+DIRTY = {
+    "DS": ["1,5", "nan", "\xa01", "1\\"],
+    "IS": ["3.0", "1_0"],
+    "US": ["1\\x"],
+    "FD": ["x\\1"],
+    "DA": ["1993.08.22", "20230229", "2024"],
+    "TM": ["10:15", "noon", "101530."],
+    "DT": ["20240230", "20240229101530+9900", "2024022"],
+}
+
+
+@pytest.fixture
+def entered(monkeypatch):
+    """The texts that are read one by one."""
+    texts = []
+
+    def counted(function):
+        def call(text, *args):
+            texts.append(text)
+            return function(text, *args)
+
+        return call
+
+    for name in ("numbers_in", "utc_offset"):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+    for vr, function in module._TIMES.items():
+        monkeypatch.setitem(module._TIMES, vr, counted(function))
+    return texts
+
+
+class TestOneByOne:
+    @pytest.mark.parametrize("vr", CLEAN)
+    def test_no_text_of_a_clean_column_is_read(self, vr, entered):
+        convert(CLEAN[vr], vr)
+        as_numbers(CLEAN[vr], vr, 1)
+        assert invalid(CLEAN[vr], vr) == []
+        assert entered == []
+
+    @pytest.mark.parametrize("vr", CLEAN)
+    def test_only_the_irregular_of_a_dirty_one_are(self, vr, entered):
+        first, *rest = CLEAN[vr]
+        texts = [first, *DIRTY[vr], *rest]
+        convert(texts, vr)
+        assert set(entered) == {*DIRTY[vr]}
+        check_column(texts, vr)
+
+
+class TestInvalid:
+    def test_indices(self):
+        assert invalid(["1", "x", "2", "1\\"], "DS") == [1, 3]
+        assert invalid(["20240229", "2024"], "DA") == [1]
+        assert invalid([], "DS") == []
+
+    def test_no_text_is_invalid_as_text(self, monkeypatch):
+        monkeypatch.setattr(module, "convert", None)  # not even asked
+        assert invalid(["x", ""], "LO") == []
+
+    def test_text_becomes_an_array_only_when_asked_for(self):
+        texts = ("A", "long text")
+        values = convert(texts, "LO")
+        assert values.found is texts
+        assert values.array is values.array

@@ -1,15 +1,22 @@
-"""Paths become listings: everything under a root, once, and nothing outside of it."""
+"""Paths become listings, everything under a root and nothing else; files become their bytes."""
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xdicom.errors import NotDicomError
-from xdicom.sources.local import list_files
+from xdicom.sources import local
+from xdicom.sources.base import FileStat, Range
+from xdicom.sources.local import LocalSource
+from xdicom.sources.places import list_files
 
 
 @pytest.fixture
@@ -223,3 +230,240 @@ class TestDenied:
         listing = list_files(root)
         assert paths(listing) == ALL
         assert problems(listing) == [("UnreadableFile", "x.dcm", True)]
+
+
+@pytest.fixture
+def descriptors():
+    """The descriptors that are open."""
+    folder = "/proc/self/fd"
+    if not os.path.isdir(folder):
+        pytest.skip("the system does not list them")
+    return lambda: sorted(os.listdir(folder))
+
+
+@pytest.fixture
+def slow_drive(monkeypatch):
+    """A network drive that gives at most 7 bytes at once."""
+    pread, preadv = os.pread, os.preadv
+
+    def fill(fd, into, position):
+        some = [one.cast("B")[:7] for one in into if one.nbytes]
+        return preadv(fd, some, position)
+
+    monkeypatch.setattr(os, "pread", lambda fd, n, at: pread(fd, min(n, 7), at))
+    monkeypatch.setattr(os, "preadv", fill)
+
+
+DATA = bytes(range(100))
+
+
+class TestOpenFiles:
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / "file"
+        path.write_bytes(DATA)
+        return str(path)
+
+    def read_all(self, path):
+        with LocalSource().open(path) as file:
+            for position, length in [(0, 100), (0, 0), (3, 20), (90, 10), (95, 20), (100, 5)]:
+                expected = DATA[position : position + length]
+                assert file.read(length, position) == expected
+                for shape in [(length,), (length // 10, 5)]:
+                    into = np.full(shape, -1, np.int16 if length % 4 == 0 else np.int8)
+                    expected = DATA[position : position + into.nbytes]
+                    assert file.read_into(into.data, position) == len(expected)
+                    assert into.tobytes()[: len(expected)] == expected
+                    assert set(into.tobytes()[len(expected) :]) <= {255}
+
+    def test_ranges(self, path):
+        self.read_all(path)
+
+    def test_ranges_that_come_in_pieces(self, path, slow_drive):
+        self.read_all(path)
+
+    def test_ranges_too_large_for_one_request(self, path, monkeypatch):
+        monkeypatch.setattr(local, "_MOST", 11)
+        self.read_all(path)
+        (found,) = LocalSource().read_many([Range(path, 3, 90)])
+        assert found == DATA[3:93]
+
+    def test_size_and_time(self, path):
+        os.utime(path, ns=(5, 123_456_789_012_345_678))
+        source = LocalSource()
+        with source.open(path) as file:
+            assert (file.size, file.mtime_ns) == (100, 123_456_789_012_345_678)
+        assert source.stat(path) == FileStat(path, 100, 123_456_789_012_345_678)
+
+    def test_not_there(self, path):
+        for look in (LocalSource().open, LocalSource().stat):
+            with pytest.raises(FileNotFoundError, match="gone"):
+                look(f"{path} gone")
+
+    def test_closing(self, path, descriptors):
+        before = descriptors()
+        file = LocalSource().open(path)
+        other = LocalSource().open(path)
+        file.close()
+        with LocalSource().open(path) as third:  # gets the number that was released
+            file.close()
+            with pytest.raises(OSError, match="descriptor"):
+                file.read(1, 0)
+            assert third.read(3, 1) == DATA[1:4]
+        other.close()
+        assert descriptors() == before
+
+    def test_that_cannot_be_looked_at_are_closed(self, path, descriptors, monkeypatch):
+        def stale(fd):
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+        before = descriptors()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fstat", stale)
+            with pytest.raises(OSError, match="Stale"):
+                LocalSource().open(path)
+        assert descriptors() == before
+
+    def test_by_several_threads(self, path):
+        with LocalSource().open(path) as file, ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda i: file.read(3, i % 97), range(500)))
+        assert found == [DATA[i % 97 : i % 97 + 3] for i in range(500)]
+
+
+class TestManyRanges:
+    @pytest.fixture
+    def ranges(self, tmp_path):
+        for i in range(20):
+            (tmp_path / f"{i:02}").write_bytes(b"%04d" % i * 10)
+        return [Range(str(tmp_path / f"{i % 20:02}"), i % 45, i % 13) for i in range(1000)]
+
+    def expected(self, ranges):
+        return [
+            (os.path.basename(path).zfill(4).encode() * 10)[position : position + length]
+            for path, position, length in ranges
+        ]
+
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        """Paths in the order in which they are opened, and the thread that does."""
+        opened = []
+        real = os.open
+
+        def counted(path, flags):
+            opened.append((path, threading.current_thread().name))
+            return real(path, flags)
+
+        monkeypatch.setattr(os, "open", counted)
+        return opened
+
+    @pytest.mark.parametrize("workers", [0, 1, 2, 3, 7, 100])
+    @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1000])
+    def test_in_order(self, ranges, workers, count, descriptors):
+        before = descriptors()
+        found = list(LocalSource().read_many(ranges[:count], workers))
+        assert found == self.expected(ranges[:count])
+        assert descriptors() == before
+        assert not self.reading()
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_that_come_in_pieces(self, ranges, workers, slow_drive):
+        assert list(LocalSource().read_many(ranges, workers)) == self.expected(ranges)
+
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_errors_stand_in_their_place(self, tmp_path, ranges, workers, descriptors):
+        expected = self.expected(ranges)
+        before = descriptors()
+        wrong = {
+            0: (Range(str(tmp_path / "gone"), 0, 4), FileNotFoundError),
+            500: (Range(str(tmp_path), 0, 4), IsADirectoryError),
+            501: (Range(ranges[0].path, -1, 4), OSError),
+            999: (Range(str(tmp_path / "gone"), 0, 4), FileNotFoundError),
+        }
+        for i, (one, _) in wrong.items():
+            ranges[i] = one
+        found = list(LocalSource().read_many(ranges, workers))
+        assert {i for i, one in enumerate(found) if isinstance(one, OSError)} == set(wrong)
+        for i, (_, kind) in wrong.items():
+            assert isinstance(found[i], kind)
+            assert found[i].__traceback__ is None
+            expected[i] = found[i]
+        assert found == expected
+        assert descriptors() == before
+
+    def test_one_worker_reads_as_it_is_asked(self, ranges, opened):
+        found = LocalSource().read_many(ranges)
+        assert not opened
+        for i in range(3):
+            next(found)
+            assert opened == [
+                (one.path, threading.current_thread().name) for one in ranges[: i + 1]
+            ]
+
+    def test_several_read_at_once(self, ranges, monkeypatch):
+        meeting = threading.Barrier(3)
+        real = os.pread
+        met = set()
+
+        def read(*where):
+            thread = threading.get_ident()
+            if thread not in met:
+                met.add(thread)
+                meeting.wait(timeout=30)
+            return real(*where)
+
+        monkeypatch.setattr(os, "pread", read)
+        assert list(LocalSource().read_many(ranges, 3)) == self.expected(ranges)
+        assert len(met) == 3
+
+    @pytest.mark.parametrize(("workers", "ahead"), [(1, 1), (2, 256)])
+    def test_are_asked_for_no_further_ahead(self, ranges, workers, ahead):
+        asked = []
+        given = (asked.append(one) or one for one in ranges)
+        found = LocalSource().read_many(given, workers)
+        assert not asked
+        assert next(found) == self.expected(ranges)[0]
+        assert len(asked) == ahead
+        assert list(found) == self.expected(ranges)[1:]
+
+    @pytest.mark.parametrize("workers", [2, 3])
+    def test_few_are_read_ahead(self, ranges, opened, workers):
+        found = LocalSource().read_many(ranges, workers)
+        ahead = 2 * workers * 64
+        for i in range(200):
+            next(found)
+            if i in (0, 63, 64, 199):
+                time.sleep(0.1)
+                assert i < len(opened) <= i // 64 * 64 + ahead
+        found.close()
+
+    @pytest.mark.parametrize("workers", [1, 4])
+    @pytest.mark.parametrize("read", [0, 1, 100])
+    @pytest.mark.parametrize("how", ["closed", "forgotten", "error"])
+    def test_stopping_early(self, ranges, opened, workers, read, how, descriptors):
+        before = descriptors()
+        found = LocalSource().read_many(ranges, workers)
+        for _ in range(read):
+            next(found)
+        if how == "closed":
+            found.close()
+        elif how == "forgotten":
+            del found
+        else:
+            with pytest.raises(KeyError):
+                found.throw(KeyError("of the caller"))
+        assert not self.reading()
+        assert descriptors() == before
+        count = len(opened)
+        assert count < len(ranges)
+        time.sleep(0.02)
+        assert len(opened) == count
+
+    def test_other_errors_are_raised(self, ranges):
+        ranges[300] = Range("a\0b", 0, 1)
+        for workers in (1, 3):
+            with pytest.raises(ValueError, match="null"):
+                list(LocalSource().read_many(ranges, workers))
+            assert not self.reading()
+
+    def reading(self):
+        return [t.name for t in threading.enumerate() if t.name.startswith("xdicom-read")]

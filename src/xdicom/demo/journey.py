@@ -18,7 +18,7 @@ from pydicom.pixels.processing import apply_rescale
 from pydicom.pixels.utils import pixel_array
 
 import xdicom.accessor  # noqa: F401  so that arrays have .dicom
-from xdicom.api import chunked
+from xdicom.api.chunks import chunked
 from xdicom.demo.report import Abandoned, Report, Step, Unavailable
 from xdicom.display.labels import series_name, sizes_text
 from xdicom.display.outline import outline

@@ -31,6 +31,10 @@ _DATE: Final = re.compile(
 )
 
 
+_WILDCARDS: Final = {"*": ".*", "?": "."}
+_WILD: Final = frozenset(_WILDCARDS)
+
+
 @dataclass(frozen=True)
 class _Interval:
     """Values from ``low`` to ``high``, both included; None for no end."""
@@ -55,9 +59,11 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
         `datetime.time`, timedelta or seconds since midnight; dates and moments are
         ``"2024-02-29"``, ``"20240229"``, ``"2024-02-29 10:15"``, ``"2024-02"``, `datetime.date`,
         `datetime.datetime` or datetime64, and stand for all that lies in the day, minute or month.
-        Text of several values (ImageType) matches by all of it (``"ORIGINAL\\PRIMARY"``) or by one
-        of its values. Ages are ``"034Y"`` or years. Attributes of several numbers
-        (ImagePositionPatient) match by all of them: a vector, or a list of vectors.
+        In text that no row has as it is, ``*`` stands for anything and ``?`` for one character, as
+        in a query (PS3.4 C.2.2.2.4). Text of several values (ImageType) matches by all of it
+        (``"ORIGINAL\\PRIMARY"``) or by one of its values. Ages are ``"034Y"`` or years.
+        Attributes of several numbers (ImagePositionPatient) match by all of them: a vector, or a
+        list of vectors.
 
     Returns
     -------
@@ -80,6 +86,7 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
     if column.vr in FLOATS | INTS and any("\\" in text for text in column.texts):
         return _vector_matches(column, wanted)
     whole: set[str] = set()
+    patterns: list[re.Pattern[str]] = []
     if isinstance(wanted, slice):
         intervals = [_range(wanted, column.vr)]
     else:
@@ -88,6 +95,8 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
             known = isinstance(value, str) and value in column.texts
             if known:
                 whole.add(value)
+            elif isinstance(value, str) and column.vr not in _ORDERED and _WILD & set(value):
+                patterns.append(_pattern(value))
             try:
                 intervals.append(_interval(value, column.vr))
             except ValueError:
@@ -95,6 +104,11 @@ def matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
                     raise
     hits = [
         text in whole
+        or any(
+            pattern.fullmatch(part)
+            for pattern in patterns
+            for part in (text, *_keys(text, column.vr))
+        )
         or any(interval.holds(key) for key in _keys(text, column.vr) for interval in intervals)
         for text in column.texts
     ]
@@ -118,6 +132,12 @@ def _vector_matches(column: Column, wanted: Any) -> npt.NDArray[np.bool_]:
         )
     close = np.abs(values[..., None, :] - vectors) <= 1e-6 * (1 + np.abs(vectors))
     return np.asarray(close.all(axis=-1).any(axis=-1), dtype=bool)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """A text with wildcards as a regular expression."""
+    parts = [_WILDCARDS.get(character, re.escape(character)) for character in text]
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def _is_several(wanted: Any) -> bool:

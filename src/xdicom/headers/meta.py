@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,10 +23,13 @@ from xdicom.headers.walk import (
     IMPLICIT_LE,
     UNDEFINED,
     Encoding,
+    Place,
     Read,
     Window,
     looks_explicit,
 )
+from xdicom.sources.base import OpenFile
+from xdicom.sources.places import source_of
 
 MAX_INFLATED_BYTES: Final = 2**30
 
@@ -52,13 +54,20 @@ class FileMeta:
     """Kind and message of what was missing and tolerated."""
 
 
-def file_window(fd: int, size: int, name: str) -> Window:
+def window_of(file: OpenFile, name: str) -> Window:
     """A window over an open file."""
-    return Window(lambda length, position: os.pread(fd, length, position), size, name)
+    return Window(file.read, file.size, name)
 
 
-def read_file_meta(w: Window) -> FileMeta:
+def read_file_meta(w: Window, places: list[Place] | None = None) -> FileMeta:
     """Read the file meta information.
+
+    Parameters
+    ----------
+    w : Window
+        Over the file.
+    places : list of Place, optional
+        Where the place of each element is put.
 
     Raises
     ------
@@ -76,9 +85,11 @@ def read_file_meta(w: Window) -> FileMeta:
         index = w.at(position, 2)
         if w.data[index : index + 2] != b"\x02\0":
             break
-        tag, _, length, value = EXPLICIT_LE.header(w, position)
+        tag, vr, length, value = EXPLICIT_LE.header(w, position)
         if length == UNDEFINED or value + length > w.size:
             raise w.cut(value, length)
+        if places is not None:
+            places.append(Place(position, value, value + length, tag, vr, False))
         if tag in values:
             values[tag] = w.value(value, length).decode("latin-1").strip(" \0")
         position = value + length
@@ -139,8 +150,8 @@ def _uid(text: str) -> UID:
 
 def file_meta(path: str) -> FileMeta:
     """The file meta information of a file."""
-    with open(path, "rb", buffering=0) as file:
-        return read_file_meta(file_window(file.fileno(), os.fstat(file.fileno()).st_size, path))
+    with source_of(path).open(path) as file:
+        return read_file_meta(window_of(file, path))
 
 
 def dataset_start(path: str) -> int:

@@ -13,20 +13,17 @@ from xdicom.headers.elements import (
     ALIASES,
     DECISIVE,
     DIMENSION_INDEX,
-    GROUP_LEAVES,
     IMAGE_CLASSES,
-    MACROS,
     MODALITY_LUT,
     PER_FRAME_GROUPS,
     SHARED_GROUPS,
-    UNASSIGNED,
     WANTED,
     keyword_of,
 )
+from xdicom.headers.groups import GroupReader
 from xdicom.headers.meta import (
     dataset_start,
     encoding_of,
-    file_window,
     inflate,
     inflated_window,
     is_encapsulated,
@@ -35,12 +32,14 @@ from xdicom.headers.meta import (
 )
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import (
+    EXPLICIT_LE,
     IMPLICIT_LE,
     ITEM,
     UNDEFINED,
     Element,
     Encoding,
     Item,
+    Place,
     Window,
     bounded,
     end_of_sequence,
@@ -60,8 +59,6 @@ _ITEM_HEAD: Final = struct.Struct("<4sL").unpack
 _ITEM_BYTES, _SEQUENCE_END_BYTES = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _TAIL: Final = 4096
 """Bytes behind the last element that are looked at."""
-_MOST_REPEATED: Final = 64 * 1024
-"""Bytes of a macro that are kept to be compared with the next frame's."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,8 @@ class Head:
     """Whether a Modality LUT stands in the header."""
     preamble: bool = True
     """Whether the file has a DICOM preamble."""
+    encoding: Encoding = EXPLICIT_LE
+    """How the elements are encoded."""
     problems: list[tuple[str, str]] = field(default_factory=list)
     """Kind and message of what was wrong and tolerated."""
 
@@ -122,17 +121,16 @@ class Head:
         return sop_class in IMAGE_CLASSES or "Rows" in self.attributes
 
 
-def parse(fd: int, size: int, name: str) -> Head:
-    """Read the header of an open file, up to its pixels.
+def parse(w: Window, places: list[Place] | None = None) -> Head:
+    """Read the header of a file, element by element, up to its pixels.
 
     Parameters
     ----------
-    fd : int
-        Descriptor of the file.
-    size : int
-        The file's size in bytes.
-    name : str
-        The file's name, for messages.
+    w : Window
+        Over the file.
+    places : list of Place, optional
+        Where the place of each element at the top level is put, those of the file meta information
+        first and the pixel element's last; nothing of a deflated data set.
 
     Returns
     -------
@@ -152,17 +150,20 @@ def parse(fd: int, size: int, name: str) -> Head:
     -----
     Data element encoding: PS3.5 section 7; file meta information: PS3.10 section 7.1.
     """
-    if not size:
+    name = w.name
+    if not w.size:
         raise NotDicomError("the file is empty", file=name)
-    w = file_window(fd, size, name)
-    meta = read_file_meta(w)
+    meta = read_file_meta(w, places)
     start = meta.start
     if meta.transfer_syntax == DeflatedExplicitVRLittleEndian:
         w, start = inflated_window(w, start), 0
+        if places is not None:
+            places.clear()
+            places = None
     head = Head(
         meta.transfer_syntax, {}, w.size, preamble=meta.preamble, problems=list(meta.problems)
     )
-    encoding = encoding_of(w, start, meta.transfer_syntax)
+    encoding = head.encoding = encoding_of(w, start, meta.transfer_syntax)
     implicit = meta.transfer_syntax == ImplicitVRLittleEndian
     if (encoding is IMPLICIT_LE) != implicit and is_public(meta.transfer_syntax):
         what = f"elements are not encoded as {meta.transfer_syntax} says"
@@ -170,7 +171,7 @@ def parse(fd: int, size: int, name: str) -> Head:
     if meta.media_class:
         head.attributes["MediaStorageSOPClassUID"] = meta.media_class
     try:
-        _read_elements(w, start, encoding, head)
+        _read_elements(w, start, encoding, head, places)
     except CorruptFileError as error:
         if meta.preamble or "SOPClassUID" in head.attributes:
             raise
@@ -184,16 +185,21 @@ def parse(fd: int, size: int, name: str) -> Head:
     return head
 
 
-def _read_elements(w: Window, position: int, encoding: Encoding, head: Head) -> None:
+def _read_elements(
+    w: Window, position: int, encoding: Encoding, head: Head, places: list[Place] | None
+) -> None:
     """Read the elements of the data set, up to the pixels or the end."""
     texts = Texts(head.problems)
     attributes, size, header = head.attributes, w.size, encoding.header
     seen: set[int] = set()
     last = 0
     while position + 8 <= size:
+        start = position
         found = tag, vr, length, value = header(w, position)
         if tag in _PIXEL:
-            head.pixel = _pixel_element(w, found, head)
+            head.pixel = pixel_element(w, found, head)
+            if places is not None:
+                places.append(Place(start, value, value, tag, vr, False))
             return
         if tag <= last or tag >= _DELIMITERS:
             if tag == 0 or tag >= _DELIMITERS:
@@ -216,6 +222,8 @@ def _read_elements(w: Window, position: int, encoding: Encoding, head: Head) -> 
                 text = texts.read(tag, vr, w.value(value, length), encoding.order)
                 if text:
                     attributes[WANTED[tag]] = text
+        if places is not None:
+            places.append(Place(start, value, position, tag, vr, length == UNDEFINED))
     _check_tail(w, position, head)
 
 
@@ -255,7 +263,14 @@ def _check_tail(w: Window, position: int, head: Head) -> None:
     head.problems.append(("TrailingBytes", "zero bytes follow the data set"))
 
 
-def _pixel_element(w: Window, found: tuple[int, bytes, int, int], head: Head) -> PixelElement:
+def pixel_element(w: Window, found: tuple[int, bytes, int, int], head: Head) -> PixelElement:
+    """The pixel element from its tag, VR, length and place; its fragments are counted.
+
+    Raises
+    ------
+    CorruptFileError
+        If encapsulated pixels hold something else than whole fragments.
+    """
     tag, vr, length, value = found
     fragments = 0
     if is_encapsulated(head.transfer_syntax):
@@ -307,10 +322,10 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     else:
-        repeated: _Repeated = {}
+        groups = GroupReader(texts)
         for item in element.items():
             item.window.count = 0  # the limit holds for each frame: there may be many
-            leaves = _read_group(item, texts, repeated)
+            leaves = groups.read(item)
             if element.tag == SHARED_GROUPS:
                 head.shared |= leaves
             else:
@@ -324,46 +339,3 @@ def _dimension_index(item: Item) -> DimensionIndex:
             group, number = struct.unpack(element.encoding.order + "HH", element.raw())
             pointer = group << 16 | number
     return DimensionIndex(keyword_of(pointer) if pointer else "", bool(pointer >> 16 & 1))
-
-
-_Repeated = dict[tuple[int, bytes], tuple[bytes, dict[str, str]]]
-
-
-def _read_group(item: Item, texts: Texts, repeated: _Repeated) -> dict[str, str]:
-    """Wanted leaves of one item of the functional groups.
-
-    Most of a frame's macros equal those of the frame before: ``repeated`` holds the bytes and the
-    leaves of the last one of each kind, which need not be walked again.
-    """
-    proper: dict[str, str] = {}
-    unassigned: dict[str, str] = {}
-    for element in item:
-        wanted = element.tag in MACROS
-        if not wanted and element.length != UNDEFINED:
-            continue
-        key = element.tag, element.vr
-        last = repeated.get(key)
-        if last is not None and element.repeats(last[0]):
-            leaves = last[1]
-        else:
-            leaves = {}
-            if wanted:
-                _read_macro(element, texts, leaves)
-            size = element.end() - element.value
-            if size <= _MOST_REPEATED:
-                repeated[key] = element.window.value(element.value, size), leaves
-        (unassigned if element.tag in UNASSIGNED else proper).update(leaves)
-    return unassigned | proper
-
-
-def _read_macro(element: Element, texts: Texts, leaves: dict[str, str]) -> None:
-    """Put wanted leaves of a macro's first item, and of the macros in it, into ``leaves``."""
-    for item in element.items():
-        for inner in item:
-            if inner.tag in MACROS:
-                _read_macro(inner, texts, leaves)
-            elif inner.tag in GROUP_LEAVES and inner.length != UNDEFINED:
-                text = texts.read(inner.tag, inner.vr, inner.raw(), inner.encoding.order)
-                if text:
-                    leaves[GROUP_LEAVES[inner.tag]] = text
-        break

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import time
 import warnings
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import numpy as np
-from pydicom import dcmread
 from tqdm.auto import tqdm
 
 from xdicom.errors import (
-    CorruptFileError,
-    DuplicateInstanceError,
     ExcludedFileWarning,
     NotDicomError,
     Problem,
     ResourceLimitError,
     XDicomError,
 )
-from xdicom.headers.meta import file_meta
-from xdicom.headers.parse import Head, parse
-from xdicom.headers.table import REGISTRY, FrameTable, TableBuilder, frame_id
-from xdicom.headers.validate import DICOMDIR, Leniency, count_frames
-from xdicom.sources.local import FileStat, Listing, Where, list_files
+from xdicom.headers.building import TableBuilder
+from xdicom.headers.dicomdir import directory_of, references
+from xdicom.headers.duplicates import find_duplicates, resolve
+from xdicom.headers.reading import Counts, HeaderReader
+from xdicom.headers.table import REGISTRY, FrameTable
+from xdicom.headers.validate import Leniency
+from xdicom.sources.base import FileStat, Listing, Range, Where
+from xdicom.sources.places import list_files, source_of
 
-CONFLICT: Final = "xdicom_conflict"
-"""Column that marks instances whose SOPInstanceUID stands on different contents."""
+_BLOCK: Final = 64
+"""Files whose first bytes are asked for together, by one thread."""
+_BLOCK_OF_WORKERS: Final = 1024
+SLOW_READ: Final = 100e-6
+"""Seconds a file from which on several are read at once: the disk is cold, or far away."""
+WORKERS: Final = 8
+"""How many are then read at once."""
+_NO_LIMIT: Final = 2**62
 
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """How files that are wrong are treated."""
+    """How files are read, and how those that are wrong are treated."""
 
     errors: str | None = None
     """``raise``, ``warn`` or ``ignore``; None: ``warn`` for folders, ``raise`` for files."""
@@ -43,9 +49,28 @@ class ScanOptions:
     """Leave files beyond a resource limit out instead of raising (trees and catalogs)."""
     progress: bool | None = None
     """Show a bar from one second on; None and True: yes."""
+    workers: int | None = None
+    """Files read at once; None: one, and eight where reading turns out to be slow."""
+    templates: bool = True
+    """Whether headers are compared with those read before; False: each is walked."""
 
 
-def scan_table(where: Where, options: ScanOptions | None = None) -> FrameTable:
+@dataclass
+class Batch:
+    """What was read since the batch before."""
+
+    builder: TableBuilder = field(default_factory=TableBuilder)
+    """The rows."""
+    left_out: list[FileStat] = field(default_factory=list)
+    """Files that were read and give no rows: other files than DICOM, and what is wrong."""
+
+    def __len__(self) -> int:
+        return len(self.builder) + len(self.left_out)
+
+
+def scan_table(
+    where: Where, options: ScanOptions | None = None, counts: Counts | None = None
+) -> FrameTable:
     """Read the headers of all files under a path into a FrameTable.
 
     Parameters
@@ -54,6 +79,8 @@ def scan_table(where: Where, options: ScanOptions | None = None) -> FrameTable:
         Folder, file or files; a DICOMDIR file stands for the files it refers to.
     options : ScanOptions, optional
         What happens to files that are wrong.
+    counts : Counts, optional
+        Counts how files are read.
 
     Returns
     -------
@@ -74,206 +101,191 @@ def scan_table(where: Where, options: ScanOptions | None = None) -> FrameTable:
         Once, if ``errors="warn"`` and DICOM files were left out.
     """
     options = options or ScanOptions()
-    listing = list_files(where)
-    errors = options.errors or ("warn" if listing.kind == "folder" else "raise")
-    directory = _dicomdir(listing)
-    if directory is not None:
-        listing = _references(directory)
-        errors = options.errors or "warn"
-    builder = TableBuilder()
-    builder.problems.extend(listing.problems)
-    unread: list[OSError] = []
-    bar = tqdm(
-        listing.files,
-        desc="reading headers",
-        unit="file",
-        delay=1,
-        leave=False,
-        disable=options.progress is False,
-    )
-    for stat in bar:
-        try:
-            head, frames = _read(listing.root, stat, options.leniency)
-        except NotDicomError as error:
-            if listing.kind != "folder" and errors == "raise":
-                raise
-            _exclude(builder, stat, error)
-        except ResourceLimitError as error:
-            if not options.limits_excluded:
-                raise
-            _exclude(builder, stat, error)
-        except XDicomError as error:
-            if errors == "raise":
-                raise
-            _exclude(builder, stat, error)
-        except OSError as error:
-            if errors == "raise":
-                raise
-            unread.append(error)
-            what = error.strerror or str(error)
-            builder.problems.append(Problem("UnreadableFile", what, stat.path, excluded=True))
-        else:
-            if head.attributes.get("MediaStorageSOPClassUID") == DICOMDIR:
-                builder.problems.append(Problem("Dicomdir", "a directory, no image", stat.path))
-            else:
-                builder.add(stat.path, stat.size, stat.mtime_ns, head, frames)
-    if unread and len(unread) == len(listing.files):
-        raise unread[0]
-    table = _resolve_duplicates(builder.build(listing.root, listing.kind))
+    listing, errors = listed(where, options.errors)
+    scan = Scan(listing, options, errors, counts)
+    (batch,) = scan.batches(listing.files) if listing.files else (Batch(),)
+    batch.builder.problems[:0] = listing.problems
+    table = batch.builder.build(listing.root, listing.kind)
+    table = resolve(table, find_duplicates(table))
     REGISTRY.remember(table)
     if errors == "warn":
-        _warn(table, listing.kind)
+        warn_of(table.problems, table.root, listing.kind)
     return table
 
 
-def _read(root: str, stat: FileStat, leniency: Leniency) -> tuple[Head, int]:
-    path = os.path.join(root, stat.path)
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        head = parse(fd, stat.size, path)
-    finally:
-        os.close(fd)
-    if head.attributes.get("MediaStorageSOPClassUID") == DICOMDIR:
-        return head, 0
-    return head, count_frames(head, path, leniency)
+def listed(where: Where, given: str | None) -> tuple[Listing, str]:
+    """The files under a path, or those that a DICOMDIR refers to, and what wrong ones cause."""
+    listing = list_files(where)
+    errors = given or ("warn" if listing.kind == "folder" else "raise")
+    directory = directory_of(listing)
+    if directory is not None:
+        return references(directory), given or "warn"
+    return listing, errors
 
 
-def _exclude(builder: TableBuilder, stat: FileStat, error: XDicomError) -> None:
+class Scan:
+    """One run over the headers of files.
+
+    Parameters
+    ----------
+    listing : Listing
+        Where the files are.
+    options : ScanOptions
+        How they are read.
+    errors : str
+        ``raise``, ``warn`` or ``ignore``.
+    counts : Counts, optional
+        Counts how files are read.
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        options: ScanOptions,
+        errors: str,
+        counts: Counts | None = None,
+    ) -> None:
+        self._listing, self._options, self._errors = listing, options, errors
+        self._source = source_of(listing.root)
+        self._reader = HeaderReader(
+            self._source, listing.root, options.leniency, templates=options.templates
+        )
+        self._reader.counts = Counts() if counts is None else counts
+        self._workers = options.workers
+        self._unread: list[OSError] = []
+
+    @property
+    def counts(self) -> Counts:
+        """How the files were read so far."""
+        return self._reader.counts
+
+    def batches(
+        self, files: Sequence[FileStat], most: int = _NO_LIMIT, seconds: float = float("inf")
+    ) -> Iterator[Batch]:
+        """Read the headers of files.
+
+        Parameters
+        ----------
+        files : sequence of FileStat
+            Some of the listing.
+        most : int
+            Files after which a batch ends.
+        seconds : float
+            Time after which it ends before that.
+
+        Yields
+        ------
+        Batch
+            What was read; the last may be empty.
+
+        Raises
+        ------
+        XDicomError, OSError
+            As `scan_table`.
+        """
+        batch, begun, series = Batch(), time.monotonic(), 0
+        bar = tqdm(
+            total=len(files),
+            desc="reading headers",
+            unit="file",
+            delay=1,
+            leave=False,
+            disable=self._options.progress is False,
+        )
+        with bar:
+            start = 0
+            while start < len(files):
+                block = files[start : start + (_BLOCK if self._single else _BLOCK_OF_WORKERS)]
+                start += len(block)
+                self._read_block(block, batch)
+                bar.update(len(block))
+                bar.set_postfix(self._progress(batch, series), refresh=False)
+                if len(batch) >= most or time.monotonic() - begun > seconds:
+                    series += batch.builder.distinct("SeriesInstanceUID")
+                    yield batch
+                    batch, begun = Batch(), time.monotonic()
+        if self._unread and len(self._unread) == len(self._listing.files):
+            raise self._unread[0]
+        yield batch
+
+    @property
+    def _single(self) -> bool:
+        return (self._workers or 1) == 1
+
+    def _progress(self, batch: Batch, series: int) -> dict[str, Any]:
+        found = {"series": series + batch.builder.distinct("SeriesInstanceUID")}
+        if batch.builder.problems:
+            found["problems"] = len(batch.builder.problems)
+        return found
+
+    def _read_block(self, block: Sequence[FileStat], batch: Batch) -> None:
+        root, reader = self._listing.root + os.sep, self._reader
+        # made one by one: how much is read of a file follows from the files before
+        ranges = (Range(root + f.path, 0, min(f.size, reader.first_read)) for f in block)
+        begun = time.perf_counter()
+        spent = 0.0
+        for stat, data in zip(
+            block, self._source.read_many(ranges, self._workers or 1), strict=True
+        ):
+            read = time.perf_counter()
+            spent += read - begun
+            self._add(stat, data, batch)
+            begun = time.perf_counter()
+        reader.settle()
+        if self._workers is None and spent > SLOW_READ * len(block) and len(block) == _BLOCK:
+            self._workers = WORKERS
+
+    def _add(self, stat: FileStat, data: bytes | OSError, batch: Batch) -> None:
+        """Add a file to the batch, as rows or as a problem."""
+        raising = self._errors == "raise"
+        problem: Problem | None = None
+        try:
+            if isinstance(data, OSError):
+                raise data
+            if not self._reader.read(stat, data, batch.builder):
+                problem = Problem("Dicomdir", "a directory, no image", stat.path)
+        except NotDicomError as error:
+            if raising and self._listing.kind != "folder":
+                raise
+            problem = _exclusion(stat, error)
+        except ResourceLimitError as error:
+            if not self._options.limits_excluded:
+                raise
+            problem = _exclusion(stat, error)
+        except XDicomError as error:
+            if raising:
+                raise
+            problem = _exclusion(stat, error)
+        except OSError as error:
+            if raising:
+                raise
+            self._unread.append(error)
+            what = error.strerror or str(error)
+            batch.builder.problems.append(Problem("UnreadableFile", what, stat.path, excluded=True))
+            return  # it may be read another time, so it is not known as one to leave out
+        if problem is not None:
+            batch.left_out.append(stat)
+            batch.builder.problems.append(problem)
+
+
+def _exclusion(stat: FileStat, error: XDicomError) -> Problem:
     message = error.what
     if error.expected is not None:
         message += f" (expected {error.expected}; found {error.found})"
     kind = type(error).__name__.removesuffix("Error")
-    builder.problems.append(Problem(kind, message, stat.path, excluded=True))
+    return Problem(kind, message, stat.path, excluded=True)
 
 
-def _warn(table: FrameTable, kind: str) -> None:
+def warn_of(problems: Sequence[Problem], root: str, kind: str) -> None:
     """One warning for all files that were left out; other files than DICOM are usual in folders."""
     usual = "NotDicom" if kind == "folder" else ""
-    out = [p for p in table.problems if p.excluded and p.kind != usual]
+    out = [p for p in problems if p.excluded and p.kind != usual]
     if out:
         first = "; ".join(f"{p.file}: {p.message}" for p in out[:3])
         more = f" and {len(out) - 3} more" if len(out) > 3 else ""
         count = f"{len(out)} files" if len(out) > 1 else "one file"
         warnings.warn(
-            f"{count} under {table.root} left out: {first}{more}. `.dicom.problems` lists all",
+            f"{count} under {root} left out: {first}{more}. `.dicom.problems` lists all",
             ExcludedFileWarning,
             stacklevel=2,
         )
-
-
-def _dicomdir(listing: Listing) -> str | None:
-    """Path of a DICOMDIR that was named; None for anything else."""
-    if listing.kind != "file":
-        return None
-    path = os.path.join(listing.root, listing.files[0].path)
-    try:
-        return path if file_meta(path).media_class == DICOMDIR else None
-    except (XDicomError, OSError):
-        return None
-
-
-def _references(path: str) -> Listing:
-    """The files that a DICOMDIR refers to (PS3.3 F.3), those inside its own folder.
-
-    Raises
-    ------
-    CorruptFileError
-        If the DICOMDIR cannot be read.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            records = dcmread(path).get("DirectoryRecordSequence") or []
-            names = [record.get("ReferencedFileID") for record in records]
-    except Exception as error:  # pydicom raises anything
-        raise CorruptFileError(f"the DICOMDIR cannot be read: {error}", file=path) from error
-    root = os.path.dirname(path)
-    inside = os.path.realpath(root)
-    files: dict[str, FileStat] = {}
-    problems: list[Problem] = []
-    for name in names:
-        parts = [name] if isinstance(name, str) else [str(part) for part in name or ()]
-        if not any(parts) or any("\0" in part for part in parts):
-            continue
-        target = os.path.realpath(os.path.join(root, *parts))
-        listed = os.path.relpath(target, inside)
-        if os.path.commonpath([inside, target]) != inside:
-            what = "the DICOMDIR refers to a file outside of its folder"
-            problems.append(Problem("OutsideFile", what, "/".join(parts), excluded=True))
-        elif not os.path.isfile(target):
-            what = "the DICOMDIR refers to it, but there is no such file"
-            problems.append(Problem("MissingFile", what, listed, excluded=True))
-        else:
-            status = os.stat(target)
-            files[listed] = FileStat(listed, status.st_size, status.st_mtime_ns)
-    return Listing(root, tuple(files[name] for name in sorted(files)), "list", tuple(problems))
-
-
-def _resolve_duplicates(table: FrameTable) -> FrameTable:
-    """Keep one of identical files; mark instances whose UID stands on different contents."""
-    column = table.column("SOPInstanceUID")
-    first_rows = np.flatnonzero(np.diff(table.file, prepend=-1))
-    by_uid: dict[int, list[int]] = {}
-    for row in first_rows.tolist():
-        code = int(column.codes[row])
-        if code >= 0:
-            by_uid.setdefault(code, []).append(row)
-    drop: set[int] = set()
-    conflicts: set[int] = set()
-    problems: list[Problem] = []
-    for code, rows in by_uid.items():
-        if len(rows) == 1:
-            continue
-        kept: dict[bytes, str] = {}
-        for row in rows:
-            name = table.files.paths[table.file[row]]
-            content = _content_digest(table.path(row))
-            if content in kept:
-                drop.add(int(table.file[row]))
-                what = f"the same as {kept[content]}; left out"
-                problems.append(Problem("DuplicateFile", what, name))
-            else:
-                kept[content] = name
-        if len(kept) > 1:
-            conflicts.update({int(table.file[row]) for row in rows} - drop)
-            names = list(kept.values())
-            what = f"{column.texts[code]} stands on different contents: {', '.join(names)}"
-            problems.append(Problem("DuplicateInstance", what, names[0]))
-    table = replace(table, problems=table.problems + tuple(problems))
-    if conflicts:
-        table = _mark(table, conflicts)
-    if drop:
-        kept_rows = np.flatnonzero(~np.isin(table.file, list(drop)))
-        table = replace(table.take(kept_rows), problems=table.problems)
-    if len(np.unique(table.frame_id)) < len(table):
-        raise DuplicateInstanceError(
-            "two frames have the same frame_id, a hash of 53 bits: they cannot be told apart",
-            file=table.root,
-            remedy="Open them from folders of their own",
-        )
-    return table
-
-
-def _mark(table: FrameTable, files: set[int]) -> FrameTable:
-    """Give the frames of conflicting files ids of their own and a column that says so."""
-    marked = np.isin(table.file, list(files))
-    ids = table.frame_id.copy()
-    uids = table.strings("SOPInstanceUID")
-    for row in np.flatnonzero(marked):
-        name = table.files.paths[table.file[row]]
-        ids[row] = frame_id(f"{uids[row]}@{name}", int(table.frame_number[row]))
-    column = replace(
-        table.column("SOPInstanceUID"), codes=np.where(marked, 0, -1).astype(np.int32), texts=("1",)
-    )
-    return replace(table, frame_id=ids, columns={**table.columns, CONFLICT: column})
-
-
-def _content_digest(path: str) -> bytes:
-    """Digest of a file's transfer syntax and of its bytes after the file meta information."""
-    meta = file_meta(path)
-    digest = hashlib.blake2b(meta.transfer_syntax.encode(), digest_size=16)
-    with open(path, "rb") as file:
-        file.seek(meta.start)
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pydicom
@@ -18,8 +18,12 @@ from tqdm.auto import tqdm
 from xdicom.errors import CorruptFileError, HeadersUnavailableError
 from xdicom.headers.elements import MACROS, WANTED, keyword_of, tag_of, vr_of
 from xdicom.headers.table import MISSING, Column, FrameTable, check_unchanged
+from xdicom.sources.base import FileStat, OpenFile
+from xdicom.sources.places import source_of
+from xdicom.sources.stream import stream_of
 
 _NOT_A_VALUE: Final = frozenset(("SQ", "OB", "OW", "OL", "OV", "OF", "OD", "UN"))
+_Found = TypeVar("_Found", FileStat, OpenFile)
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
 
@@ -40,27 +44,28 @@ def read_header(path: str, size: int, mtime_ns: int) -> FileDataset:
     CorruptFileError
         If it changed since it was indexed, or pydicom cannot read it.
     """
-    _check(path, size, mtime_ns)
-    return _parsed(path)
+    with _available(source_of(path).open, path) as file:
+        check_unchanged(path, size, mtime_ns, file)
+        return _parsed(file, path)
 
 
-def _check(path: str, size: int, mtime_ns: int) -> None:
+def _available(look: Callable[[str], _Found], path: str) -> _Found:
+    """What looking at a file gives: its stat, or the open file."""
     try:
-        stat = os.stat(path)
+        return look(path)
     except OSError as error:
         raise HeadersUnavailableError(
             "the file of this header cannot be read",
             file=path,
             remedy="Pass source= with the folder where the files are now",
         ) from error
-    check_unchanged(path, size, mtime_ns, stat)
 
 
-def _parsed(path: str) -> FileDataset:
+def _parsed(file: OpenFile, path: str) -> FileDataset:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stream_of(file, path) as stream:
             warnings.simplefilter("ignore")
-            return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            return pydicom.dcmread(stream, stop_before_pixels=True, force=True)
     except Exception as error:  # pydicom raises anything
         raise CorruptFileError(f"pydicom cannot read the header: {error}", file=path) from error
 
@@ -68,8 +73,7 @@ def _parsed(path: str) -> FileDataset:
 @lru_cache(maxsize=16)
 def _cached(path: str, size: int, mtime_ns: int) -> FileDataset:
     """A header for reading only: the same one is given again while the file stays the same."""
-    del size, mtime_ns
-    return _parsed(path)
+    return read_header(path, size, mtime_ns)
 
 
 def header_of(table: FrameTable, row: int) -> FileDataset:
@@ -159,7 +163,7 @@ def _fetch(table: FrameTable, path: _Path) -> Column:
     )
     for file, rows in bar:
         place = _place(table, file)
-        _check(*place)
+        check_unchanged(*place, _available(source_of(place[0]).stat, place[0]))
         elements = _elements(place, path, table.frame_number[rows].tolist())
         for row, element in zip(rows.tolist(), elements, strict=True):
             if element is None or element.is_empty or element.VR in _NOT_A_VALUE:

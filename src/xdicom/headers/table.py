@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xdicom.errors import CorruptFileError, Problem
-from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
-from xdicom.headers.parse import DimensionIndex, Head
+from xdicom.headers.elements import vr_of
+from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.values import Values, as_numbers, convert
+from xdicom.sources.base import FileStat, OpenFile
 
 IntArray = npt.NDArray[np.int64]
 MISSING: Final = -1
@@ -176,7 +177,11 @@ class FrameTable:
 
     def path(self, row: int) -> str:
         """Absolute path of a row's file."""
-        return os.path.join(self.root, self.files.paths[self.file[row]])
+        return self.absolute(self.files.paths[self.file[row]])
+
+    def absolute(self, name: str) -> str:
+        """Absolute path of a file that is named as in ``files`` or ``problems``."""
+        return os.path.join(self.root, name)
 
     def rows_of(self, frame_ids: npt.NDArray[Any]) -> IntArray:
         """Row of each frame id, −1 where it is none of this table's."""
@@ -206,112 +211,6 @@ def frame_id(sop_instance_uid: str, frame: int, tile: int = 0) -> int:
     """
     digest = hashlib.blake2b(f"{sop_instance_uid}/{frame}/{tile}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 11
-
-
-class TableBuilder:
-    """Collects heads of files into a FrameTable."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, list[int]] = {}
-        self._texts: dict[str, dict[str, int]] = {}
-        self._rows = 0
-        self._stats: list[tuple[str, int, int]] = []
-        self._file: list[int] = []
-        self._frame: list[int] = []
-        self._ids: list[int] = []
-        self._offsets: list[int] = []
-        self._lengths: list[int] = []
-        self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
-        self.problems: list[Problem] = []
-
-    def add(self, path: str, size: int, mtime_ns: int, head: Head, frames: int) -> None:
-        """Add the rows of one file: ``frames`` of them, or one of frame 0 without pixels."""
-        number = len(self._stats)
-        self._stats.append((path, size, mtime_ns))
-        self.problems.extend(Problem(kind, text, path) for kind, text in head.problems)
-        uid = head.attributes.get("SOPInstanceUID") or f"file:{path}:{size}:{mtime_ns}"
-        if head.pixel is not None:
-            head.attributes["xdicom_pixel_element"] = head.pixel.keyword
-            head.attributes["xdicom_pixel_vr"] = head.pixel.vr
-            if frames > 1 and not head.frames:
-                head.attributes["xdicom_cine"] = "1"
-        head.attributes["xdicom_transfer_syntax"] = head.transfer_syntax
-        if head.modality_lut:
-            head.attributes["xdicom_modality_lut"] = "1"
-        count = max(frames, 1)
-        start = self._rows
-        self._put({**head.attributes, **head.shared}, start, count)
-        for i, leaves in enumerate(head.frames[:frames]):
-            self._put(leaves, start + i, 1)
-        self._rows += count
-        if head.dimensions:
-            self._dimensions[number] = head.dimensions
-        first = 0 if head.pixel is None else 1
-        self._file.extend([number] * count)
-        self._frame.extend(range(first, first + count))
-        self._ids.extend(frame_id(uid, i) for i in range(first, first + count))
-        self._offsets.extend([-1 if head.pixel is None else head.pixel.offset] * count)
-        self._lengths.extend([0 if head.pixel is None else head.pixel.length] * count)
-
-    def _put(self, leaves: Mapping[str, str], start: int, count: int) -> None:
-        for key, text in leaves.items():
-            texts = self._texts.get(key)
-            if texts is None:
-                texts = self._texts[key] = {}
-                self._codes[key] = []
-            code = texts.setdefault(text, len(texts))
-            codes = self._codes[key]
-            if len(codes) < start:
-                codes.extend([MISSING] * (start - len(codes)))
-            if len(codes) > start:  # a frame's own value overrides the instance's
-                codes[start : start + count] = [code] * count
-            else:
-                codes.extend([code] * count)
-
-    def build(self, root: str, kind: str = "folder") -> FrameTable:
-        """The table of all that was added."""
-        columns = {}
-        for key, codes in self._codes.items():
-            array = np.full(self._rows, MISSING, np.int32)
-            array[: len(codes)] = codes
-            columns[key] = Column(array, tuple(self._texts[key]), vr_of(key))
-            self._note_invalid(key, columns[key])
-        integers = (
-            np.array(x, dtype=np.int64)
-            for x in (self._file, self._frame, self._ids, self._offsets, self._lengths)
-        )
-        file, frame, ids, offsets, lengths = integers
-        files = Files(
-            tuple(path for path, _, _ in self._stats),
-            np.array([size for _, size, _ in self._stats], dtype=np.int64),
-            np.array([mtime for _, _, mtime in self._stats], dtype=np.int64),
-        )
-        return FrameTable(
-            root=root,
-            files=files,
-            file=file,
-            frame_number=frame,
-            frame_id=ids,
-            pixel_offset=offsets,
-            pixel_length=lengths,
-            columns=columns,
-            dimensions=self._dimensions,
-            problems=tuple(self.problems),
-            kind=kind,
-        )
-
-    def _note_invalid(self, keyword: str, column: Column) -> None:
-        """Note the texts of a column that are no values of its VR; NumberOfFrames was before."""
-        if keyword == "NumberOfFrames":
-            return
-        for code in np.flatnonzero(~column.values.valid):
-            # values that may tell who the patient is are not repeated (SPEC §8)
-            private = keyword in PRIVATE_TO_PATIENT
-            text = "invalid" if private else repr(column.texts[code])
-            what = f"{keyword} is {text}, which is no {column.vr}; taken as missing"
-            rows = np.flatnonzero(column.codes == code)
-            for file in dict.fromkeys(self._file[row] for row in rows):
-                self.problems.append(Problem("InvalidValue", what, self._stats[file][0]))
 
 
 class Registry:
@@ -362,7 +261,7 @@ class Registry:
 REGISTRY: Final = Registry()
 
 
-def check_unchanged(path: str, size: int, mtime_ns: int, stat: os.stat_result) -> None:
+def check_unchanged(path: str, size: int, mtime_ns: int, found: FileStat | OpenFile) -> None:
     """Raise if a file is no longer what it was when its header was read (SPEC §7).
 
     Raises
@@ -370,11 +269,11 @@ def check_unchanged(path: str, size: int, mtime_ns: int, stat: os.stat_result) -
     CorruptFileError
         If size or time of change differ.
     """
-    if stat.st_size != size or stat.st_mtime_ns != mtime_ns:
+    if found.size != size or found.mtime_ns != mtime_ns:
         raise CorruptFileError(
             "the file changed since it was indexed",
             file=path,
             expected=f"{size} bytes of {mtime_ns} ns",
-            found=f"{stat.st_size} bytes of {stat.st_mtime_ns} ns",
+            found=f"{found.size} bytes of {found.mtime_ns} ns",
             remedy="Open it again",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -16,13 +17,23 @@ CHARACTER_SET: Final = 0x00080005
 PIXEL_REPRESENTATION: Final = 0x00280103
 
 _CODES: Final = {
-    b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"UV": "Q", b"SV": "q", b"FD": "d",
-    b"FL": "f", b"OF": "f", b"OD": "d", b"OV": "Q", b"OL": "I", b"AT": "H",
+    vr: (code, 4 if vr == b"AT" else struct.calcsize(f"={code}"), struct.calcsize(f"={code}"))
+    for vr, code in {
+        b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"UV": "Q", b"SV": "q", b"FD": "d",
+        b"FL": "f", b"OF": "f", b"OD": "d", b"OV": "Q", b"OL": "I", b"AT": "H",
+    }.items()
 }  # fmt: skip
+"""Of binary VRs: the code of `struct`, the bytes of a value, and of a number in it."""
 _PLAIN: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI", b"UR"))
 """Text of the default character repertoire (PS3.5 6.1.2)."""
 _CODED: Final = frozenset((b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"))
 """Text that SpecificCharacterSet rules."""
+_KNOWN: Final = _PLAIN | _CODED | _CODES.keys()
+_DICTIONARY_DECIDES: Final = frozenset((b"UN", b""))
+_SEPARATOR: Final = b"\1"
+"""Stands in no value of the default repertoire."""
+_BLANKS: Final = (" \\", "\0\\", "\\ ", "\\\0")
+"""Padding around the values of one element."""
 _DICTIONARY: Final = {tag: vr.encode() for tag, vr in WANTED_VR.items()}
 # PS3.5 6.1.2.5.3: these end a code extension in a value
 _DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
@@ -42,6 +53,15 @@ class Texts:
         self._character_sets = ["iso8859"]
         self._signed = False
 
+    @classmethod
+    def like(cls, character_set: str, signed: bool) -> Texts:
+        """A reader of values behind a SpecificCharacterSet and a PixelRepresentation."""
+        made = cls([])
+        if character_set:
+            made._use(character_set)
+        made._signed = signed
+        return made
+
     def read(self, tag: int, vr: bytes, raw: bytes, order: str) -> str:
         """A wanted element's value as text, ``""`` where it is empty or not valid.
 
@@ -56,16 +76,14 @@ class Texts:
         order : str
             Byte order of numbers, ``<`` or ``>``.
         """
-        if vr not in _PLAIN and vr not in _CODED and vr not in _CODES:
+        if vr not in _KNOWN:
             if vr == b"UN":
                 order = "<"  # PS3.5 6.2.2
             elif vr:
                 if raw.strip(b" \0"):
                     self._invalid(tag, f"stands with VR {vr.decode('latin-1')}")
                 return ""
-            vr = _DICTIONARY[tag]
-            if vr == b"US or SS":
-                vr = b"SS" if self._signed else b"US"
+            vr = self._dictionary_vr(tag)
         if vr in _PLAIN or vr in _CODED:
             if vr in _PLAIN or (raw.isascii() and b"\x1b" not in raw):
                 text = raw.decode("latin-1")
@@ -82,13 +100,59 @@ class Texts:
             self._signed = text == "1"
         return text
 
+    def read_all(
+        self, tag: int, vr: bytes, raws: Sequence[bytes], order: str
+    ) -> tuple[list[str], list[tuple[int, str, str]]]:
+        """The values of one element in many files, as `read` gives each.
+
+        Returns
+        -------
+        texts : list of str
+            One a value.
+        problems : list of (int, str, str)
+            Index of a value, kind and message of what is wrong with it.
+        """
+        texts = self._plain_texts(tag, vr, raws)
+        if texts is not None:
+            return texts, []
+        found, problems = [], []
+        for index, raw in enumerate(raws):
+            self._problems.clear()
+            found.append(self.read(tag, vr, raw, order))
+            problems += [(index, kind, message) for kind, message in self._problems]
+        return found, problems
+
+    def _plain_texts(self, tag: int, vr: bytes, raws: Sequence[bytes]) -> list[str] | None:
+        """Values of the default repertoire, decoded in one piece; None where one is another."""
+        if vr in _DICTIONARY_DECIDES:
+            vr = self._dictionary_vr(tag)
+        joined = _SEPARATOR.join(raws)
+        if joined.count(_SEPARATOR) != len(raws) - 1:
+            return None
+        if vr not in _PLAIN and not (
+            vr in _CODED and joined.isascii() and b"\x1b" not in joined
+        ):
+            return None
+        text = joined.decode("latin-1")
+        parts = [part.strip(" \0") for part in text.split("\1")]
+        if any(blank in text for blank in _BLANKS):
+            return [
+                "\\".join([one.strip(" \0") for one in part.split("\\")]) for part in parts
+            ]
+        return parts
+
+    def _dictionary_vr(self, tag: int) -> bytes:
+        vr = _DICTIONARY[tag]
+        if vr == b"US or SS":
+            return b"SS" if self._signed else b"US"
+        return vr
+
     def _numbers(self, tag: int, vr: bytes, raw: bytes, order: str) -> str:
-        code = _CODES[vr]
-        size = 4 if vr == b"AT" else struct.calcsize(f"={code}")
+        code, size, width = _CODES[vr]
         if len(raw) % size:
             self._invalid(tag, f"has {len(raw)} bytes, which {vr.decode()} cannot have")
             return ""
-        values = struct.unpack(f"{order}{len(raw) // struct.calcsize(f'={code}')}{code}", raw)
+        values = struct.unpack(f"{order}{len(raw) // width}{code}", raw)
         if vr == b"AT":
             pairs = zip(values[::2], values[1::2], strict=True)
             return "\\".join([f"{group:04x}{element:04x}" for group, element in pairs])

@@ -30,6 +30,12 @@ _REQUIRED: Final = {
     "PixelRepresentation": 0,
 }
 _REQUIRED_FLOAT: Final = {"Rows": 1, "Columns": 1}
+NAMING: Final = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+"""Attributes whose presence decides over a file."""
+DECIDING: Final = frozenset(
+    (*_REQUIRED, "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames")
+)
+"""Attributes whose values decide over its frames."""
 _FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 # MPEG and HEVC video, JPEG 2000 Part 2: one codestream of many frames
 _MANY_FRAMES_A_FRAGMENT: Final = tuple(
@@ -89,7 +95,7 @@ def count_frames(head: Head, name: str, leniency: Leniency) -> int:
             file=name,
             remedy="The file is cut off after its beginning, or it is no DICOM data set",
         )
-    for uid in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+    for uid in NAMING[1:]:
         if uid not in attributes:
             head.problems.append(("MissingUID", f"{uid} is missing; a substitute groups the file"))
     if head.pixel is None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from xdicom.headers.clocks import Bools, ahead, clocks, days, moments, zone
 
 Array = npt.NDArray[Any]
 
@@ -25,8 +29,21 @@ _MOMENT: Final = re.compile(
 _AGE: Final = re.compile(r"([0-9]{1,3})([DWMY])")
 _AGES: Final = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 # datetime64[ns], the only resolution that comes back from zarr and netCDF as it went in, spans
-_FIRST_YEAR, _LAST_YEAR = 1678, 2261
+_FIRST, _BEHIND_LAST = np.datetime64("1678"), np.datetime64("2262")
 _LARGEST: Final = 2**63 - 1
+
+
+def _kept(characters: bytes) -> bytes:
+    """Table of translation that keeps some characters and makes all others x, part of no number."""
+    return bytes(byte if byte in characters else ord("x") for byte in range(256))
+
+
+# of these characters float() and int() read just what PS3.5 6.2 calls a DS and an IS, and never
+# "nan", "1_0" or digits of other scripts; a binary float may be all that float() reads
+_KEPT: Final = {
+    "DS": _kept(b"0123456789+-.eE \\"),
+    **dict.fromkeys(INTS, _kept(b"0123456789+- \\")),
+}
 
 
 def number(text: str) -> float:
@@ -122,39 +139,33 @@ def moment64(text: str) -> np.datetime64:
     return day + _clock64(match[4] or "00")
 
 
-def _offset64(text: str) -> np.timedelta64:
-    """Local time minus UTC of a DT text with an offset; NaT without."""
-    offset = utc_offset(text)
-    if not offset:
-        return np.timedelta64("NaT", "us")
-    minutes = int(offset[1:3]) * 60 + int(offset[3:])
-    return np.timedelta64((-minutes if offset[0] == "-" else minutes) * 60_000_000, "us")
-
-
 def _age(text: str) -> float:
+    """Years of an AS text."""
     match = _AGE.fullmatch(text.strip())
-    return int(match[1]) / _AGES[match[2]] if match else np.nan
+    if match is None:
+        raise ValueError(text)
+    return int(match[1]) / _AGES[match[2]]
 
 
 @dataclass(frozen=True)
 class Values:
     """The converted distinct texts of a column."""
 
-    array: Array
-    """One value a text: shape (texts,) or (texts, n) for n values each."""
-    valid: npt.NDArray[np.bool_]
+    found: Array | Sequence[str]
+    """What `array` is, or the texts that it is made of when it is asked for."""
+    valid: Bools
     """Whether each text is one of its VR: shape (texts,)."""
     integer: bool = False
     """Whether the VR is one of whole numbers (an array of them with gaps is float64)."""
     utc: bool = False
     """Whether moments with different offsets were turned into UTC."""
 
-
-_TIME: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
-    "DA": (date64, "M8[s]"),
-    "TM": (_clock64, "m8[us]"),
-    "DT": (moment64, "M8[us]"),
-}
+    @cached_property
+    def array(self) -> Array:
+        """One value a text: shape (texts,) or (texts, n) for n values each."""
+        if isinstance(self.found, np.ndarray):
+            return self.found
+        return np.array(list(self.found), dtype=np.str_)
 
 
 def convert(texts: Sequence[str], vr: str) -> Values:
@@ -190,9 +201,23 @@ def convert(texts: Sequence[str], vr: str) -> Values:
     """
     if vr in _NUMERIC:
         return _numbers(texts, vr)
-    if vr in _TIME:
+    if vr in _TIMES:
         return _times(texts, vr)
-    return Values(_as_text(texts), np.ones(len(texts), bool))
+    return Values(texts, np.ones(len(texts), bool))
+
+
+def invalid(texts: Sequence[str], vr: str) -> list[int]:
+    """Indices of the texts that are none of their VR; any text is one of a text VR.
+
+    Examples
+    --------
+    >>> invalid(["1", "1,5", "x"], "DS"), invalid(["x"], "LO")
+    ([1, 2], [])
+    """
+    if vr not in _NUMERIC and vr not in _TIMES:
+        return []
+    found: list[int] = np.flatnonzero(~convert(texts, vr).valid).tolist()
+    return found
 
 
 def as_numbers(texts: Sequence[str], vr: str, width: int) -> npt.NDArray[np.float64]:
@@ -203,14 +228,10 @@ def as_numbers(texts: Sequence[str], vr: str, width: int) -> npt.NDArray[np.floa
     >>> as_numbers(["1\\2", "3", "4\\x"], "DS", 2).tolist()
     [[1.0, 2.0], [nan, nan], [nan, nan]]
     """
-    found = np.full((len(texts), width), np.nan)
     if vr not in _NUMERIC:
-        return found
-    for row, text in enumerate(texts):
-        values = numbers_in(text, vr)
-        if values is not None and len(values) == width:
-            found[row] = values
-    return found
+        return np.full((len(texts), width), np.nan)
+    rows = _read(texts, vr)
+    return _spread(_floats(rows.numbers), rows, rows.valid & (rows.counts == width), width)
 
 
 def numbers_in(text: str, vr: str) -> Sequence[float] | None:
@@ -225,50 +246,144 @@ def numbers_in(text: str, vr: str) -> Sequence[float] | None:
     if vr in INTS:
         wholes = [whole for part in parts if (whole := _whole(part)) is not None]
         return wholes if len(wholes) == len(parts) else None
-    if vr in _BINARY:  # for these NaN and infinity are legal
+    if vr in _BINARY or vr == "AS":
+        read = _age if vr == "AS" else float  # to which NaN and infinity are legal
         try:
-            return [float(part) for part in parts]
+            return [read(part) for part in parts]
         except ValueError:
             return None
-    values = [_age(part) if vr == "AS" else number(part) for part in parts]
+    values = [number(part) for part in parts]
     return None if any(value != value for value in values) else values
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The numbers of all texts."""
+
+    numbers: Array
+    """Those of one text behind those of another: float64, int64, or, where a whole number is not
+    within ±(2⁶³ − 1), object."""
+    counts: npt.NDArray[np.int64]
+    """How many each text has: shape (texts,)."""
+    valid: Bools
+    """Whether all of a text are valid: shape (texts,). Else its numbers are 0."""
+
+
 def _numbers(texts: Sequence[str], vr: str) -> Values:
-    rows = [numbers_in(text, vr) for text in texts]
-    valid = np.array([row is not None for row in rows], dtype=bool)
-    widths = {len(row) for row in rows if row is not None} or {1}
-    integer = vr in INTS
-    if len(widths) > 1:
-        return Values(_as_text(texts), valid)
-    if integer and any(abs(value) > _LARGEST for row in rows if row for value in row):
-        return Values(_as_text(texts), valid)
-    (width,) = widths
-    missing = [np.nan] * width
-    whole = integer and bool(valid.all())
-    array = np.array(
-        [missing if row is None else row for row in rows], dtype=np.int64 if whole else np.float64
-    ).reshape(len(texts), width)
-    return Values(array[:, 0] if width == 1 else array, valid, integer)
+    rows = _read(texts, vr)
+    widths = rows.counts[rows.valid]
+    width = int(widths[0]) if widths.size else 1
+    if (widths != width).any() or rows.numbers.dtype == object:
+        return Values(texts, rows.valid)
+    array = _spread(rows.numbers, rows, rows.valid, width)
+    return Values(array[:, 0] if width == 1 else array, rows.valid, vr in INTS)
+
+
+def _read(texts: Sequence[str], vr: str) -> _Rows:
+    """Read all texts at once, and one by one those that cannot be read so."""
+    parts = _parts(texts, _KEPT.get(vr))
+    counts = np.ones(len(texts), np.int64)
+    if len(parts) > len(texts):
+        counts += np.fromiter(map(str.count, texts, repeat("\\")), np.int64, len(texts))
+    valid = np.ones(len(texts), bool)
+    read, dtype = _READERS[vr]
+    try:
+        return _Rows(_held(np.fromiter(map(read, parts), dtype, len(parts))), counts, valid)
+    except (ValueError, OverflowError):  # one is no number, or one too large for the dtype
+        pass
+    numbers, failed = _each(read, parts)
+    ends = counts.cumsum()
+    rows = np.unique(ends.searchsorted(failed, side="right"))
+    places = zip(rows.tolist(), ends[rows].tolist(), counts[rows].tolist(), strict=True)
+    for row, end, count in places:
+        found = numbers_in(texts[row], vr)
+        valid[row] = found is not None
+        numbers[end - count : end] = found or [0] * count
+    try:
+        return _Rows(_held(np.array(numbers, dtype)), counts, valid)
+    except OverflowError:
+        return _Rows(np.array(numbers, object), counts, valid)
+
+
+def _parts(texts: Sequence[str], kept: bytes | None) -> Sequence[str | bytes]:
+    """The values of all texts, one after another; of a table's characters where there is one."""
+    if not texts:
+        return ()
+    joined = "\\".join(texts)
+    if kept is None:
+        return joined.split("\\")
+    return joined.encode("ascii", "replace").translate(kept).split(b"\\")
+
+
+def _each(read: Callable[[Any], float], parts: Sequence[Any]) -> tuple[list[float], list[int]]:
+    """What is read of each part, 0 where nothing is, and the indices of these."""
+    numbers: list[float] = []
+    failed = []
+    for i, part in enumerate(parts):
+        try:
+            numbers.append(read(part))
+        except ValueError:
+            numbers.append(0)
+            failed.append(i)
+    return numbers, failed
+
+
+def _held(numbers: Array) -> Array:
+    """The same; raises where a whole number is below those that we let int64 hold."""
+    if numbers.dtype.kind == "i" and (numbers < -_LARGEST).any():
+        raise OverflowError
+    return numbers
+
+
+def _floats(numbers: Array) -> npt.NDArray[np.float64]:
+    if numbers.dtype == object:  # float() raises beyond the largest float64 unless it is given text
+        return np.array([float(str(value)) for value in numbers])
+    return numbers.astype(np.float64, copy=False)
+
+
+def _spread(numbers: Array, rows: _Rows, wanted: Bools, width: int) -> Array:
+    """The texts that are wanted, of ``width`` numbers each, as rows of an array; NaN elsewhere."""
+    if wanted.all():
+        return numbers.reshape(-1, width)
+    found = np.full((len(wanted), width), np.nan)
+    found[wanted] = numbers[np.repeat(wanted, rows.counts)].reshape(-1, width)
+    return found
 
 
 def _times(texts: Sequence[str], vr: str) -> Values:
-    if any("\\" in text for text in texts):
-        return Values(_as_text(texts), np.ones(len(texts), bool))
-    function, dtype = _TIME[vr]
-    array = np.array([function(text) for text in texts], dtype=dtype)
-    moments = texts if vr == "DT" else ()
-    utc = len({offset for text in moments if (offset := utc_offset(text))}) > 1
+    if "\\" in "".join(texts):
+        return Values(texts, np.ones(len(texts), bool))
+    zones = np.zeros(len(texts), np.int64)
+    array: Array
+    if vr == "DA":
+        array, regular = days(texts)
+    elif vr == "TM":
+        array, regular = clocks(texts)
+    else:
+        array, zones, regular = moments(texts)
+    for row in np.flatnonzero(~regular).tolist():
+        array[row] = _TIMES[vr](texts[row])
+        if vr == "DT":
+            zones[row] = zone(utc_offset(texts[row]))
+    utc = len(np.unique(zones[zones != 0])) > 1
     if utc:
-        array = array - np.array([_offset64(text) for text in texts], dtype="m8[us]")
+        array = array - ahead(zones)
     valid = ~np.isnat(array)
     if array.dtype.kind == "M":
-        years = array[valid].astype("M8[Y]").astype(np.int64) + 1970
-        if ((years < _FIRST_YEAR) | (years > _LAST_YEAR)).any():
-            return Values(_as_text(texts), valid)
+        known = array[valid]
+        if not ((known >= _FIRST) & (known < _BEHIND_LAST)).all():
+            return Values(texts, valid)
         array = array.astype("M8[ns]")
     return Values(array, valid, utc=utc)
 
 
-def _as_text(texts: Sequence[str]) -> Array:
-    return np.array(list(texts), dtype=np.str_)
+_TIMES: Final[dict[str, Callable[[str], Any]]] = {
+    "DA": date64,
+    "TM": _clock64,
+    "DT": moment64,
+}
+_READERS: Final[dict[str, tuple[Callable[[Any], float], type[np.generic]]]] = {
+    "AS": (_age, np.float64),
+    **dict.fromkeys(FLOATS, (float, np.float64)),
+    **dict.fromkeys(INTS, (int, np.int64)),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from xdicom.errors import CorruptFileError, ResourceLimitError
 from xdicom.headers.elements import keyword_of
@@ -35,6 +35,23 @@ Read = Callable[[int, int], bytes]
 """Gives so many bytes from a position on, fewer only where the data end."""
 
 
+class Place(NamedTuple):
+    """Where an element stands in a file."""
+
+    start: int
+    """Of its tag."""
+    value: int
+    """Of its value."""
+    end: int
+    """Of what follows it."""
+    tag: int
+    """Group and element number."""
+    vr: bytes
+    """As the file has it; empty where it has none."""
+    undefined: bool
+    """Whether it is a sequence of undefined length."""
+
+
 class Window:
     """A data set of known size, read through a window that moves on as it is walked.
 
@@ -46,14 +63,17 @@ class Window:
         Bytes that there are.
     name : str
         The file, for messages.
+    data : bytes, optional
+        Those of the first bytes that were read already.
     """
 
     __slots__ = ("base", "count", "data", "name", "read", "size")
 
-    def __init__(self, read: Read, size: int, name: str) -> None:
+    def __init__(self, read: Read, size: int, name: str, data: bytes = b"") -> None:
         self.read, self.size, self.name = read, size, name
         self.base = 0
-        self.data = read(min(FIRST_READ, size), 0)
+        missing = min(FIRST_READ, size) - len(data)
+        self.data = data + read(missing, len(data)) if missing > 0 else data
         self.count = 0
 
     def at(self, position: int, length: int) -> int:
@@ -173,23 +193,6 @@ class Element:
         """The bytes of the value, whose length is defined."""
         return self.window.value(self.value, self.length)
 
-    def repeats(self, raw: bytes) -> bool:
-        """Whether the value is one that was walked before; then it need not be walked again.
-
-        Parameters
-        ----------
-        raw : bytes
-            A whole value of the same tag and VR, its delimiter included where its length was
-            undefined: equal bytes from a known start have an equal structure.
-        """
-        stop = self.value + len(raw)
-        if stop > self._limit or self.length not in (UNDEFINED, len(raw)):
-            return False
-        if not self.window.data.startswith(raw, self.window.at(self.value, len(raw))):
-            return False
-        self._end = stop
-        return True
-
     def end(self) -> int:
         """Where the next element begins; what was not read of a sequence is walked over."""
         if self._end is None:
@@ -250,6 +253,17 @@ class Item:
             position = element.end()
         if self._end is None:
             self._end = position
+
+    def bytes_from_start(self, size: int) -> tuple[bytes, int] | None:
+        """Bytes in which the item's content stands, and where in them; None for fewer than size."""
+        if self.start + size > self._limit:
+            return None
+        index = self.window.at(self.start, size)
+        return self.window.data, index
+
+    def skip(self, size: int) -> None:
+        """Take the item for one of so many bytes, its delimiter included if it has one."""
+        self._end = self.start + size
 
     def end(self) -> int:
         """Where the item ends; what was not read of it is walked over."""

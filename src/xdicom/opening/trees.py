@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
-import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,32 +12,32 @@ import xarray as xr
 
 from xdicom.errors import AmbiguousSeriesError, NotDicomError, SkippedSeriesWarning, XDicomError
 from xdicom.headers.elements import keyword_of, tag_of
+from xdicom.headers.entries import SeriesEntry, entries_of
 from xdicom.headers.match import matches
 from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.store import attribute_column
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.validate import Leniency
 from xdicom.opening.arrays import dataset_of, source_json
+from xdicom.opening.naming import Named, how_to_pick, is_wanted, listing, named
 from xdicom.opening.options import OpenOptions, Tag
 from xdicom.series.attributes import descriptive_attrs
 from xdicom.series.families import BY_NAME
 from xdicom.series.keys import series_codes
 from xdicom.series.stacks import GridOptions, Stack, split_series
-from xdicom.sources.local import Where
+from xdicom.sources.base import Where
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One series of a table, and the arrays that it is."""
+    """One series and the arrays that it is."""
 
-    name: str
-    """Name of its node: number and description."""
-    patient: str
-    """Name of its patient's node."""
-    study: str
-    """Name of its study's node."""
+    named: Named
+    """The series."""
+    source: FrameTable
+    """The table that holds its rows."""
     stacks: tuple[Stack, ...]
     """Its arrays."""
 
@@ -73,8 +69,19 @@ def scan_for(where: Where, options: OpenOptions, *, tree: bool = False) -> Frame
     return table
 
 
-def series_of(table: FrameTable, options: OpenOptions) -> list[Series]:
+def series_of(
+    table: FrameTable, options: OpenOptions, mask: npt.NDArray[np.bool_] | None = None
+) -> list[Series]:
     """All series of a table that match the options, split into arrays.
+
+    Parameters
+    ----------
+    table : FrameTable
+        All that was scanned.
+    options : OpenOptions
+        Which series, and how their dims are found.
+    mask : array of bool, shape (rows,), optional
+        Rows that count, besides those that ``select=`` leaves.
 
     Raises
     ------
@@ -82,94 +89,114 @@ def series_of(table: FrameTable, options: OpenOptions) -> list[Series]:
         If ``series=`` matches none; the message lists what there is.
     """
     codes = series_codes(table, options.group_by)  # type: ignore[arg-type]
-    mask = _selected(table, options)
-    grid_options = _grid_options(table, options)
-    found = []
-    for code in range(int(codes.max(initial=-1)) + 1):
-        rows = np.flatnonzero((codes == code) & mask)
-        if not rows.size or not _is_wanted(table, rows, options.series):
-            continue
-        found.append((rows, _names(table, rows)))
+    wanted = selected(table, options)
+    chosen = np.where(wanted if mask is None else wanted & mask, codes, -1)
+    distinct, joined = np.unique(chosen, return_inverse=True)
+    joined = joined.ravel() - int(distinct[:1].tolist() == [-1])
+    order = np.argsort(joined, kind="stable")
+    order = order[joined[order] >= 0]
+    rows_of = np.split(order, np.flatnonzero(np.diff(joined[order])) + 1) if len(order) else []
+    entries = entries_of(table, joined)
+    rows = {id(entry): part for entry, part in zip(entries, rows_of, strict=True)}
+    found = named(entry for entry in entries if is_wanted(entry, options.series))
     if not found and (options.series is not None or options.select):
-        raise AmbiguousSeriesError(
-            f"no series matches series={options.series!r}, select={options.select!r}",
-            file=table.root,
-            remedy="There are:\n" + _listing(_all_names(table, codes)),
-        )
-    found.sort(key=lambda item: _series_key(table, item[0]))
-    names = _unique([n for _, n in found], [_uids(table, r) for r, _ in found])
+        raise no_match(entries_of(table, codes), options, table.root)
+    grid_options = grid_options_of(table, options)
     return [
-        Series(name, patient, study, tuple(split_series(table, rows, grid_options)))
-        for (rows, _), (patient, study, name) in zip(found, names, strict=True)
+        Series(one, table, tuple(split_series(table, rows[id(one.entry)], grid_options)))
+        for one in found
     ]
 
 
-def pick(table: FrameTable, options: OpenOptions) -> Stack:
-    """The one array that the options select.
+def no_match(
+    entries: Sequence[SeriesEntry], options: OpenOptions, root: str
+) -> AmbiguousSeriesError:
+    """The error of options that match no series, with what there is."""
+    names = {id(n.entry): n for n in named(entries)}
+    ordered = [names[id(entry)] for entry in entries]
+    lines = [f"  {n.name} ({n.entry.frames} frames, UID {n.uid})" for n in ordered]
+    return AmbiguousSeriesError(
+        f"no series matches series={options.series!r}, select={options.select!r}",
+        file=root,
+        remedy="There are:\n" + listing(lines),
+    )
+
+
+def pick(found: Iterable[Series], options: OpenOptions, root: str) -> tuple[FrameTable, Stack]:
+    """The one array that the options select, and the table that its rows are of.
 
     Raises
     ------
     AmbiguousSeriesError
         If several match, listing them and how to pick one; never the first one.
     """
-    choices: list[tuple[str, str, Stack]] = []
-    for series in series_of(table, options):
-        stacks = series.stacks
-        single = len(stacks) == 1
-        for i, stack in enumerate(stacks):
-            name = f"a{i}"
-            node = f"/{series.patient}/{series.study}/{series.name}" + (
-                "" if single else f"/{name}"
-            )
-            if (
-                options.array is not None
-                and options.array != name
-                and not (single and options.array == series.name)
+    choices: list[tuple[Series, str, Stack]] = []
+    for series in found:
+        single = len(series.stacks) == 1
+        for i, stack in enumerate(series.stacks):
+            name = "" if single else f"a{i}"
+            node = series.named.path + (f"/{name}" if name else "")
+            if options.array is not None and options.array not in (
+                (f"a{i}", series.named.name) if single else (name,)
             ):
                 continue
-            if options.group is not None and not node.endswith("/" + options.group.strip("/")):
+            if options.group is not None and not is_under(node, options.group):
                 continue
-            choices.append((node, "" if single else name, stack))
+            choices.append((series, name, stack))
     pixels = [c for c in choices if c[2].has_pixels]
     if len(pixels) == 1:
-        return pixels[0][2]
+        return pixels[0][0].source, pixels[0][2]
     if not pixels and len(choices) == 1:
-        return choices[0][2]
-    lines = "\n".join(_choice_line(node, name, stack) for node, name, stack in choices)
-    raise AmbiguousSeriesError(
-        f"{len(pixels)} arrays match where one is asked for" if pixels else "no array matches",
-        file=table.root,
+        return choices[0][0].source, choices[0][2]
+    raise ambiguous(len(pixels), [_choice_line(*choice) for choice in choices], root)
+
+
+def is_under(node: str, group: str) -> bool:
+    """Whether a node's path is what ``group=`` names: the path, or the end of it."""
+    return node.endswith("/" + group.strip("/"))
+
+
+def ambiguous(count: int, lines: Sequence[str], root: str) -> AmbiguousSeriesError:
+    """The error of options that match no array, or several."""
+    return AmbiguousSeriesError(
+        f"{count} arrays match where one is asked for" if count else "no array matches",
+        file=root,
         remedy="Pick one with series= (number, UID or glob of the description), array= or group=, "
-        f"or open all with xr.open_datatree:\n{lines}",
+        f"or open all with xr.open_datatree:\n{listing(lines)}",
     )
 
 
-def open_one(where: Where | FrameTable, options: OpenOptions) -> xr.Dataset:
+def open_one(where: Where, options: OpenOptions) -> xr.Dataset:
     """Open the one array under a path that the options select."""
-    table = where if isinstance(where, FrameTable) else scan_for(where, options)
-    return dataset_of(table, pick(table, options), options)
+    table = scan_for(where, options)
+    return dataset_of(*pick(series_of(table, options), options, table.root), options)
 
 
-def groups_of(where: Where | FrameTable, options: OpenOptions) -> dict[str, xr.Dataset]:
-    """All arrays under a path as Datasets by the path of their node: patient / study / series.
+def open_all(where: Where, options: OpenOptions) -> dict[str, xr.Dataset]:
+    """Open all arrays under a path, by the path of their node."""
+    table = scan_for(where, options, tree=True)
+    return groups_of(series_of(table, options), options, table.root)
+
+
+def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[str, xr.Dataset]:
+    """Arrays as Datasets by the path of their node: patient / study / series.
 
     A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …
     What cannot be made an array is a node without ``pixels`` whose ``attrs["dicom_error"]`` says
     why.
     """
-    table = where if isinstance(where, FrameTable) else scan_for(where, options, tree=True)
-    groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={"dicom_root": table.root})}
+    groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={"dicom_root": root})}
     failed: list[str] = []
-    for series in series_of(table, options):
-        base = f"/{series.patient}/{series.study}/{series.name}"
-        first = series.table
-        groups.setdefault(f"/{series.patient}", xr.Dataset())
-        groups.setdefault(f"/{series.patient}/{series.study}", _study(first))
+    for series in found:
+        base, first = series.named.path, series.table
+        patient = f"/{series.named.patient}"
+        groups.setdefault(patient, xr.Dataset())
+        groups.setdefault(f"{patient}/{series.named.study}", _study(series.named.entry))
         if len(series.stacks) > 1:
             groups[base] = xr.Dataset(attrs=descriptive_attrs(first))
         for i, stack in enumerate(series.stacks):
             path = base if len(series.stacks) == 1 else f"{base}/a{i}"
-            groups[path] = _node(table, stack, options)
+            groups[path] = _node(series.source, stack, options)
             if "dicom_error" in groups[path].attrs:
                 failed.append(path)
     if options.group is not None:
@@ -203,104 +230,21 @@ def _node(table: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dataset:
     return xr.Dataset(coords={"frame_id": ("instance", stack.table.frame_id)}, attrs=attrs)
 
 
-def _study(table: FrameTable) -> xr.Dataset:
-    attrs = {}
-    for keyword in ("StudyDescription", "StudyDate"):
-        text = str(table.strings(keyword)[0])
-        if text:
-            attrs[keyword] = text
-    return xr.Dataset(attrs=attrs)
+def _study(entry: SeriesEntry) -> xr.Dataset:
+    texts = {k: entry.identity[k] for k in ("StudyDescription", "StudyDate")}
+    return xr.Dataset(attrs={k: text for k, text in texts.items() if text})
 
 
-def slug(text: str) -> str:
-    """A text as a node name: letters, digits, dots and dashes.
-
-    Examples
-    --------
-    >>> slug("T1 w/ contrast (ax)")
-    'T1-w-contrast-ax'
-    """
-    return re.sub(r"[^\w.]+", "-", text, flags=re.UNICODE).strip("-.")[:64]
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
-
-
-def _uid(table: FrameTable, rows: Rows) -> str:
-    return str(table.strings("SeriesInstanceUID")[rows[0]]) or "unknown"
-
-
-def _names(table: FrameTable, rows: Rows) -> tuple[str, str, str]:
-    first = table.take(rows[:1])
-
-    def text(keyword: str) -> str:
-        return str(first.strings(keyword)[0])
-
-    patient = slug(text("PatientID")) or "no-patient-id"
-    study = slug(f"{text('StudyDate')} {text('StudyDescription')}") or "study"
-    number = text("SeriesNumber")
-    name = "-".join(p for p in (number, slug(text("SeriesDescription"))) if p)
-    return patient, study, name or slug(text("Modality")) or "series"
-
-
-def _unique(
-    names: list[tuple[str, str, str]], uids: list[tuple[str, str, str]]
-) -> list[tuple[str, str, str]]:
-    """Names with a hash behind those that stand for several patients, studies or series."""
-    for level in range(3):
-        owners: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-        for name, uid in zip(names, uids, strict=True):
-            owners.setdefault(name[: level + 1], set()).add(uid[: level + 1])
-        renamed = []
-        for name, uid in zip(names, uids, strict=True):
-            parts = list(name)
-            if len(owners[name[: level + 1]]) > 1:
-                parts[level] = f"{parts[level]}-{_hash(uid[level])}"
-            renamed.append((parts[0], parts[1], parts[2]))
-        names = renamed
-    return names
-
-
-def _uids(table: FrameTable, rows: Rows) -> tuple[str, str, str]:
-    first = table.take(rows[:1])
-    patient, study = (str(first.strings(k)[0]) for k in ("PatientID", "StudyInstanceUID"))
-    return patient, study, _uid(table, rows)
-
-
-def _series_key(table: FrameTable, rows: Rows) -> tuple[Any, ...]:
-    part = table.take(rows[:1])
-    number = part.numbers("SeriesNumber")[0]
-    return (
-        part.strings("PatientID")[0],
-        part.strings("StudyDate")[0],
-        part.strings("StudyInstanceUID")[0],
-        np.inf if np.isnan(number) else number,
-        part.strings("SeriesTime")[0],
-        _uid(table, rows),
-    )
-
-
-def _is_wanted(table: FrameTable, rows: Rows, series: int | str | None) -> bool:
-    if series is None:
-        return True
-    part = table.take(rows[:1])
-    number = part.strings("SeriesNumber")[0]
-    if isinstance(series, (int, np.integer)):
-        return bool(part.numbers("SeriesNumber")[0] == series)
-    return series in (_uid(table, rows), number, _names(table, rows)[2]) or fnmatch.fnmatchcase(
-        str(part.strings("SeriesDescription")[0]), series
-    )
-
-
-def _selected(table: FrameTable, options: OpenOptions) -> npt.NDArray[np.bool_]:
+def selected(table: FrameTable, options: OpenOptions) -> npt.NDArray[np.bool_]:
+    """Which rows have the attributes that ``select=`` asks for."""
     mask = np.ones(len(table), bool)
     for key, wanted in (options.select or {}).items():
         mask &= matches(attribute_column(table, key), wanted)
     return mask
 
 
-def _grid_options(table: FrameTable, options: OpenOptions) -> GridOptions:
+def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
+    """What the options say of the dims, for the rows of a table."""
     if options.dims is None:
         return GridOptions(ragged=options.ragged)
     if options.dims == "flat":
@@ -327,32 +271,16 @@ def dim_name(dim: Tag) -> str:
     return name if name[0] != "(" else f"g{tag >> 16:04X}_{tag & 0xFFFF:04X}"
 
 
-def _all_names(table: FrameTable, codes: Rows) -> list[str]:
-    names = []
-    for code in range(int(codes.max(initial=-1)) + 1):
-        rows = np.flatnonzero(codes == code)
-        _, _, name = _names(table, rows)
-        names.append(f"{name} ({len(rows)} frames, UID {_uid(table, rows)})")
-    return names
-
-
-def _listing(names: Iterable[str]) -> str:
-    lines = [f"  {n}" for n in names]
-    return "\n".join(lines[:40] + ([f"  … {len(lines) - 40} more"] if len(lines) > 40 else []))
-
-
-def _choice_line(node: str, array: str, stack: Stack) -> str:
-    table = stack.table
-    uid = (table.column("SeriesInstanceUID").texts or ("",))[0]
-    modality = (table.column("Modality").texts or ("",))[0]
+def _choice_line(series: Series, array: str, stack: Stack) -> str:
+    table, entry = stack.table, series.named.entry
+    modality = entry.identity["Modality"]
     if stack.grid is not None:
         plane = f"y {table.strings('Rows')[0]}, x {table.strings('Columns')[0]}"
         sizes = zip(stack.grid.dims, stack.grid.shape, strict=True)
         shape = ", ".join([*(f"{d} {n}" for d, n in sizes), plane])
     else:
         shape = "no pixels" if not stack.has_pixels else f"no grid: {stack.error}"[:120]
-    number = table.strings("SeriesNumber")[0]
-    how = f"series={int(number)}" if str(number).isdigit() else f'series="{uid}"'
-    how += f', array="{array}"' if array else ""
+    node = series.named.path + (f"/{array}" if array else "")
+    how = how_to_pick(entry) + (f', array="{array}"' if array else "")
     why = f"; apart by {', '.join(stack.reasons)}" if stack.reasons else ""
-    return f"  {node}  {modality} ({shape}){why}  {how}  UID {uid}"
+    return f"  {node}  {modality} ({shape}){why}  {how}  UID {series.named.uid}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from functools import cache
 from typing import Any, Final
 
@@ -26,8 +25,9 @@ from xdicom.errors import (
     UnsupportedTransferSyntaxError,
     XDicomError,
 )
-from xdicom.headers.parse import dataset_start, inflate
+from xdicom.headers.meta import inflate, read_file_meta, window_of
 from xdicom.pixels.spans import Frames, PixelLayout, fragments
+from xdicom.sources.base import OpenFile
 
 Array = npt.NDArray[Any]
 
@@ -110,8 +110,8 @@ def clear_spare_bits(values: Array, layout: PixelLayout) -> None:
         np.bitwise_and(values, mask, out=values)
 
 
-def read_bytes(frames: Frames, frame: int, fd: int) -> bytes:
-    """The bytes of one frame's span.
+def read_bytes(frames: Frames, frame: int, file: OpenFile) -> bytes:
+    """The bytes of one frame's span, from its open file.
 
     Raises
     ------
@@ -122,13 +122,13 @@ def read_bytes(frames: Frames, frame: int, fd: int) -> bytes:
     layout = frames.layouts[frames.layout[frame]]
     path = frames.path(frame)
     if layout.deflated:
-        size = int(frames.sizes[frames.file[frame]])
-        whole = inflate(os.pread(fd, size, 0), dataset_start(path), offset + length, path)
+        start = read_file_meta(window_of(file, path)).start
+        whole = inflate(file.read(file.size, 0), start, offset + length, path)
         data = whole[offset : offset + length]
     else:
         if length < 0:
-            length = int(frames.sizes[frames.file[frame]]) - offset
-        data = os.pread(fd, length, offset)
+            length = file.size - offset
+        data = file.read(length, offset)
     if len(data) < length and not layout.encapsulated:
         raise CorruptFileError(
             "the pixel data are cut off",

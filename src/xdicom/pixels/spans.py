@@ -17,6 +17,8 @@ from xdicom.errors import CorruptFileError, FrameDecodeError, UnsupportedPixelLa
 from xdicom.headers.meta import is_encapsulated, is_public
 from xdicom.headers.table import FrameTable, check_unchanged
 from xdicom.headers.values import number
+from xdicom.sources.base import OpenFile
+from xdicom.sources.places import source_of
 
 IntArray = npt.NDArray[np.int64]
 
@@ -173,8 +175,8 @@ class Frames:
         found: str = self._absolute[self.file[frame]]
         return found
 
-    def open(self, frame: int) -> int:
-        """Descriptor of a frame's file, after checking that it has not changed.
+    def open(self, frame: int) -> OpenFile:
+        """Open a frame's file, after checking that it has not changed.
 
         Raises
         ------
@@ -183,17 +185,17 @@ class Frames:
         """
         path = self.path(frame)
         try:
-            fd = os.open(path, os.O_RDONLY)
+            opened = source_of(self.root).open(path)
         except FileNotFoundError as error:
             raise CorruptFileError(
                 "the file is gone since it was indexed", file=path, remedy="Open the folder again"
             ) from error
-        file = self.file[frame]
-        stat = os.fstat(fd)
-        if stat.st_size != self.sizes[file] or stat.st_mtime_ns != self.mtimes[file]:
-            os.close(fd)
-            check_unchanged(path, int(self.sizes[file]), int(self.mtimes[file]), stat)
-        return fd
+        file = self.file.item(frame)
+        size, mtime_ns = self.sizes.item(file), self.mtimes.item(file)
+        if opened.size != size or opened.mtime_ns != mtime_ns:
+            opened.close()
+            check_unchanged(path, size, mtime_ns, opened)
+        return opened
 
 
 def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
@@ -273,7 +275,9 @@ def frames_of(table: FrameTable) -> Frames:
         if total == 1:
             offset[rows], length[rows] = start, size
             continue
-        spans = _fragment_spans(table.path(int(rows[0])), start, size, total)
+        path = table.path(int(rows[0]))
+        with source_of(table.root).open(path) as opened:
+            spans = _fragment_spans(opened, path, start, size, total)
         for row in rows:
             offset[row], length[row] = spans[int(place[row])]
         bare[rows] = True
@@ -296,39 +300,38 @@ def _declared(table: FrameTable, row: int) -> int:
     return max(_integer(table.strings("NumberOfFrames")[row] or "1", 1), 1)
 
 
-def _fragment_spans(path: str, start: int, length: int, frames: int) -> list[tuple[int, int]]:
+def _fragment_spans(
+    file: OpenFile, path: str, start: int, length: int, frames: int
+) -> list[tuple[int, int]]:
     """First byte and length of the items of each frame of an encapsulated pixel element."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        end = size if length < 0 else min(start + length, size)
-        items: list[tuple[int, int]] = []
-        position = start
-        while position + 8 <= end and len(items) <= _MAX_FRAGMENTS:
-            file.seek(position)
-            head = file.read(8)
-            if head[:4] == _SEQUENCE_END:
-                break
-            if head[:4] != _ITEM:
-                raise CorruptFileError(
-                    "encapsulated pixel data hold something else than items",
-                    file=path,
-                    expected="(FFFE,E000)",
-                    found=head[:4].hex(),
-                )
-            (count,) = struct.unpack_from("<L", head, 4)
-            if position + 8 + count > size:
-                raise CorruptFileError(
-                    "the last fragment is cut off",
-                    file=path,
-                    expected=f"{count} bytes",
-                    found=f"{size - position - 8}",
-                )
-            items.append((position, 8 + count))
-            position += 8 + count
-        if not items:
-            raise CorruptFileError("encapsulated pixel data without a single item", file=path)
-        file.seek(items[0][0] + 8)
-        table = file.read(items[0][1] - 8)
+    size = file.size
+    end = size if length < 0 else min(start + length, size)
+    items: list[tuple[int, int]] = []
+    position = start
+    while position + 8 <= end and len(items) <= _MAX_FRAGMENTS:
+        head = file.read(8, position)
+        if head[:4] == _SEQUENCE_END:
+            break
+        if head[:4] != _ITEM:
+            raise CorruptFileError(
+                "encapsulated pixel data hold something else than items",
+                file=path,
+                expected="(FFFE,E000)",
+                found=head[:4].hex(),
+            )
+        (count,) = struct.unpack_from("<L", head, 4)
+        if position + 8 + count > size:
+            raise CorruptFileError(
+                "the last fragment is cut off",
+                file=path,
+                expected=f"{count} bytes",
+                found=f"{size - position - 8}",
+            )
+        items.append((position, 8 + count))
+        position += 8 + count
+    if not items:
+        raise CorruptFileError("encapsulated pixel data without a single item", file=path)
+    table = file.read(items[0][1] - 8, items[0][0] + 8)
     fragments = items[1:]
     starts = {at: i for i, (at, _) in enumerate(fragments)}
     if len(table) == 4 * frames and fragments:

@@ -16,7 +16,7 @@ from xdicom.headers.match import matches
 from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.arrays import VARIABLE, series_table
-from xdicom.sources.local import Where
+from xdicom.sources.base import Where
 
 Source: TypeAlias = Where | FrameTable | xr.DataArray | xr.Dataset
 IntArray: TypeAlias = npt.NDArray[np.int64]

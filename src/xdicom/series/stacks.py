@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from xdicom.errors import DuplicateInstanceError, NotHypercubeError, Problem, XDicomError
-from xdicom.headers.scan import CONFLICT
+from xdicom.headers.duplicates import CONFLICT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.series.axes import Inference, Split
 from xdicom.series.candidates import Candidates
@@ -104,7 +104,7 @@ def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[S
     if conflicts.any():
         stacks.append(_conflict(table, rows[conflicts]))
         rows = rows[~conflicts]
-    whole = _taken(table, rows)
+    whole = taken(table, rows)
     keys = hard_keys(whole)
     joined = combine([key.codes for key in keys], len(whole))
     splitter = _Splitter(whole, options if whole is table else options.taken(rows))
@@ -135,7 +135,7 @@ def _conflict(table: FrameTable, rows: Codes) -> Stack:
     return Stack(rows, part, None, Geometry("none"), reasons, error)
 
 
-def _taken(table: FrameTable, rows: Codes) -> FrameTable:
+def taken(table: FrameTable, rows: Codes) -> FrameTable:
     """Some rows of a table; the table itself, with all that it has converted, for all of them."""
     if len(rows) == len(table) and (rows == np.arange(len(table))).all():
         return table
@@ -151,7 +151,7 @@ class _Splitter:
 
     def geometric(self, rows: Codes, reasons: tuple[str, ...]) -> list[Stack]:
         """Split rows of one hard key by orientation and in-plane origin, and infer each."""
-        part = _taken(self.table, rows)
+        part = taken(self.table, rows)
         if not (part.frame_number > 0).all():
             return [Stack(rows, part, None, Geometry("none"), reasons)]
         try:
@@ -176,7 +176,7 @@ class _Splitter:
 
     def _oriented(self, rows: Codes, reasons: tuple[str, ...]) -> list[Stack]:
         """Split rows of one orientation by in-plane origin, and infer each."""
-        part = _taken(self.table, rows)
+        part = taken(self.table, rows)
         try:
             origins = _origins(part)
         except XDicomError as error:
@@ -207,7 +207,7 @@ class _Splitter:
 
     def _infer(self, rows: Codes, reasons: tuple[str, ...], depth: int, ragged: str) -> list[Stack]:
         """The array of rows of one origin, or the arrays that they split into."""
-        part = _taken(self.table, rows)
+        part = taken(self.table, rows)
         candidates = Candidates(part)
         try:
             z = _slice_axis(part)

@@ -1,4 +1,4 @@
-"""What a user calls first: a path becomes a lazy DataArray."""
+"""A path or a catalog becomes a lazy DataArray."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 
 import xarray as xr
 
+from xdicom.api.catalog import Catalog
+from xdicom.api.chunks import chunked
 from xdicom.errors import UnsupportedOptionError
 from xdicom.opening.arrays import VARIABLE
 from xdicom.opening.options import options_from
 from xdicom.opening.trees import open_one
-from xdicom.sources.local import Where
+from xdicom.sources.base import Where
 
 
 def open_series(
-    where: Where,
+    where: Where | Catalog,
     *,
     chunks: Any = None,
     cache: str | None = None,
@@ -26,8 +28,8 @@ def open_series(
 
     Parameters
     ----------
-    where : path or iterable of paths
-        Folder (walked to the bottom), file or files; a DICOMDIR file.
+    where : path, iterable of paths or Catalog
+        Folder (walked to the bottom), file or files; a DICOMDIR file; what `scan` gave.
     chunks : int, dict, "auto" or None
         None: lazy without dask. ``{}``: dask with one frame a chunk. ``"auto"``: whole frames up
         to dask's ``array.chunk-size``. Coordinates stay in numpy.
@@ -63,24 +65,11 @@ def open_series(
         raise UnsupportedOptionError(
             f"cache={cache!r} is declared but not available in this version of xdicom"
         )
+    if isinstance(where, Catalog):
+        return where.open(chunks=chunks, drop_variables=drop_variables, **options)
     array = open_one(where, options_from(options))[VARIABLE]
     if drop_variables is not None:
         array = array.drop_vars(drop_variables, errors="ignore")
     if chunks is not None:
         array = chunked(array, chunks)
     return array
-
-
-def chunked(array: xr.DataArray, chunks: Any) -> xr.DataArray:
-    """Wrap the pixels in dask, whole frames to a chunk, and leave the coordinates in numpy."""
-    variable = array.variable
-    preferred = variable.encoding.get("preferred_chunks", {})
-    if chunks == {}:
-        chunks = dict(preferred)
-    elif chunks == "auto":
-        sizes = dict.fromkeys(array.dims, "auto")
-        whole = {d: n for d, n in preferred.items() if d in ("y", "x", "sample")}
-        chunks = {**sizes, **whole}
-    elif isinstance(chunks, dict):
-        chunks = {**preferred, **chunks}
-    return array.copy(data=variable.chunk(chunks).data)

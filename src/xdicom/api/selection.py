@@ -1,0 +1,162 @@
+"""Attributes that frames must have become a selection: series, and which of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from xdicom.api.rows import Rows
+from xdicom.headers.elements import WANTED, keyword_of, tag_of, vr_of
+from xdicom.headers.entries import SeriesEntry, Summary
+from xdicom.headers.match import matches
+from xdicom.headers.store import attribute_column
+from xdicom.headers.table import Column, FrameTable
+from xdicom.opening.naming import Named, named
+
+Key = str | int | tuple[int, int]
+Mask = npt.NDArray[np.bool_]
+
+_READ: Final = frozenset(WANTED.values())
+"""Attributes that every scan reads: one that a summary lacks has no value."""
+
+
+def everything(rows: Rows) -> Selection:
+    """All series of a scan."""
+    return Selection(tuple(named(rows.entries())))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What filters leave of a scan."""
+
+    series: tuple[Named, ...]
+    """The series, counted without the frames that were left out, under the names that they have
+    among all."""
+    filters: tuple[Mapping[Key, Any], ...] = ()
+    """Attributes that frames must have."""
+    partial: frozenset[str] = frozenset()
+    """Keys of series of which some frames were left out."""
+
+    def mask(self, key: str, table: FrameTable) -> Mask:
+        """Rows of a series that the filters leave."""
+        return mask_of(table, self.filters if key in self.partial else ())
+
+    def table(self, rows: Rows) -> tuple[FrameTable, Mask]:
+        """One table of all series, and the rows of it that the filters leave."""
+        table = rows.table([one.entry.key for one in self.series] if self.filters else None)
+        return table, mask_of(table, self.filters if self.partial else ())
+
+
+def narrowed(rows: Rows, before: Selection, wanted: Mapping[Key, Any]) -> Selection:
+    """What attributes that frames must have leave of a selection.
+
+    Rows are loaded only of series whose summary does not tell.
+
+    Raises
+    ------
+    KeyError
+        For a name that is no DICOM keyword.
+    ValueError
+        For a value that an attribute cannot have.
+    """
+    for key in wanted:
+        keyword(key)
+    filters = (*before.filters, wanted)
+    series: list[Named] = []
+    partial: set[str] = set()
+    for one, summary in _summaries(rows, before):
+        key = one.entry.key
+        matching = None if key in before.partial else match_summary(summary, wanted)
+        if matching is None:
+            table = rows.table([key])
+            mask = mask_of(table, filters)
+            matching = bool(mask.any())
+            if matching and not mask.all():
+                partial.add(key)
+                one = replace(one, entry=_counted(one.entry, table, mask))
+        if matching:
+            series.append(one)
+    return Selection(tuple(series), filters, frozenset(partial))
+
+
+def distinct_texts(rows: Rows, selection: Selection, key: Key) -> set[str]:
+    """All texts of an attribute in a selection."""
+    found: set[str] = set()
+    for one, summary in _summaries(rows, selection):
+        known = None if one.entry.key in selection.partial else texts_of(summary, key)
+        if known is None:
+            table = rows.table([one.entry.key])
+            column = attribute_column(table, key)
+            used = np.unique(column.codes[selection.mask(one.entry.key, table)])
+            known = [column.texts[code] for code in used.tolist() if code >= 0]
+        found.update(text for text in known if text is not None)
+    return found
+
+
+def _summaries(rows: Rows, selection: Selection) -> Iterator[tuple[Named, Summary]]:
+    found = rows.summaries([one.entry.key for one in selection.series])
+    for one in selection.series:
+        yield one, found[one.entry.key]
+
+
+def keyword(key: Key) -> str:
+    """Keyword of an attribute, or its path into sequences.
+
+    Raises
+    ------
+    KeyError
+        If it is no DICOM keyword, tag or path.
+    """
+    if isinstance(key, str) and "." in key:
+        return key
+    tag = tag_of(key)
+    if tag is None:
+        raise KeyError(f"{key!r} is no DICOM keyword")
+    return keyword_of(tag)
+
+
+def texts_of(summary: Summary, key: Key) -> list[str | None] | None:
+    """Distinct texts of an attribute in a series; None where the summary does not tell."""
+    name = keyword(key)
+    if name in summary:
+        return summary[name] or None
+    return [None] if name in _READ else None
+
+
+def match_summary(summary: Summary, wanted: Mapping[Key, Any]) -> bool | None:
+    """Whether all rows of a series match (True), none (False), or perhaps some (None)."""
+    certain = True
+    for key, value in wanted.items():
+        texts = texts_of(summary, key)
+        if texts is None:
+            certain = False
+            continue
+        known = tuple(text for text in texts if text is not None)
+        codes = [*range(len(known)), *([-1] if None in texts else [])]
+        hits = matches(Column(np.array(codes, np.int32), known, vr_of(keyword(key))), value)
+        if not hits.any():
+            return False
+        certain &= bool(hits.all())
+    return True if certain else None
+
+
+def mask_of(table: FrameTable, filters: Iterable[Mapping[Key, Any]]) -> npt.NDArray[np.bool_]:
+    """Rows of a table that have all attributes wanted."""
+    mask = np.ones(len(table), bool)
+    for wanted in filters:
+        for key, value in wanted.items():
+            mask &= matches(attribute_column(table, key), value)
+    return mask
+
+
+def _counted(entry: SeriesEntry, table: FrameTable, mask: npt.NDArray[np.bool_]) -> SeriesEntry:
+    """The entry of a series with some of its rows."""
+    return replace(
+        entry,
+        instances=len(np.unique(table.file[mask])),
+        frames=int((table.frame_number[mask] > 0).sum()),
+    )

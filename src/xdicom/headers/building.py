@@ -1,0 +1,265 @@
+"""Heads of files, and what templates find in others, are collected column by column."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from xdicom.errors import Problem
+from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
+from xdicom.headers.parse import DimensionIndex, Head
+from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray, frame_id
+from xdicom.headers.template import Match, Template
+from xdicom.headers.values import invalid
+from xdicom.headers.walk import UNDEFINED
+from xdicom.sources.base import FileStat
+
+_BLOCK: Final = 512
+"""Files of one template whose values are kept raw before they are converted together."""
+
+
+class _Numbered(dict[str, int]):
+    """Texts, numbered as they come."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
+
+
+class _Growing:
+    """One attribute of all rows, as it is collected."""
+
+    __slots__ = ("codes", "rows", "runs", "texts")
+
+    def __init__(self) -> None:
+        self.texts = _Numbered()
+        self.runs: list[tuple[int, int, int]] = []
+        self.rows, self.codes = array("q"), array("i")
+
+    def same(self, start: int, stop: int, text: str) -> None:
+        """Give rows that follow each other one text."""
+        code = self.texts[text]
+        if self.runs:
+            first, end, last = self.runs[-1]
+            if end == start and last == code:
+                self.runs[-1] = (first, stop, code)
+                return
+        self.runs.append((start, stop, code))
+
+    def each(self, rows: Sequence[int], texts: Sequence[str]) -> None:
+        """Give each row a text of its own, over what it had; none where that is empty."""
+        if "" in texts:
+            pairs = [(row, text) for row, text in zip(rows, texts, strict=True) if text]
+            rows, texts = [row for row, _ in pairs], [text for _, text in pairs]
+        self.rows.extend(rows)
+        self.codes.extend(map(self.texts.__getitem__, texts))
+
+    def build(self, length: int, vr: str) -> Column:
+        """The column of a table of so many rows."""
+        codes = np.full(length, MISSING, np.int32)
+        for start, stop, code in self.runs:
+            codes[start:stop] = code
+        codes[np.frombuffer(self.rows, np.int64)] = np.frombuffer(self.codes, np.int32)
+        return Column(codes, tuple(self.texts), vr)
+
+
+class _Block:
+    """Files that matched one template, their values still raw."""
+
+    __slots__ = ("files", "rows", "values")
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.files: list[int] = []
+        self.values: list[list[bytes]] = []
+
+
+class TableBuilder:
+    """Collects heads of files into a FrameTable."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, _Growing] = {}
+        self._blocks: dict[Template, _Block] = {}
+        self._stats: list[FileStat] = []
+        self._file, self._frame = array("q"), array("q")
+        self._offsets, self._lengths = array("q"), array("q")
+        self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
+        self.problems: list[Problem] = []
+
+    def __len__(self) -> int:
+        """Files that were added."""
+        return len(self._stats)
+
+    def distinct(self, keyword: str) -> int:
+        """How many texts an attribute was found to have so far."""
+        found = self._columns.get(keyword)
+        own = 0 if found is None else len(found.texts)
+        return max(own, len({t.constants.get(keyword) for t in self._blocks}))
+
+    def _column(self, keyword: str) -> _Growing:
+        found = self._columns.get(keyword)
+        if found is None:
+            found = self._columns[keyword] = _Growing()
+        return found
+
+    def add(self, stat: FileStat, head: Head, frames: int) -> None:
+        """Add the rows of one file: ``frames`` of them, or one of frame 0 without pixels."""
+        number, start = len(self._stats), len(self._file)
+        self._stats.append(stat)
+        self.problems.extend(Problem(kind, text, stat.path) for kind, text in head.problems)
+        count = max(frames, 1)
+        attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
+        for keyword, text in attributes.items():
+            self._column(keyword).same(start, start + count, text)
+        self._add_frames(head.frames[:frames], start)
+        if head.dimensions:
+            self._dimensions[number] = head.dimensions
+        first = 0 if head.pixel is None else 1
+        self._file.extend([number] * count)
+        self._frame.extend(range(first, first + count))
+        self._offsets.extend([-1 if head.pixel is None else head.pixel.offset] * count)
+        self._lengths.extend([0 if head.pixel is None else head.pixel.length] * count)
+
+    def _add_frames(self, frames: Sequence[Mapping[str, str]], start: int) -> None:
+        """Add what each frame has of its own, which goes before what the instance has."""
+        keywords = dict.fromkeys(keyword for leaves in frames for keyword in leaves)
+        rows = range(start, start + len(frames))
+        for keyword in keywords:
+            self._column(keyword).each(rows, [leaves.get(keyword, "") for leaves in frames])
+
+    def add_like(
+        self, stat: FileStat, match: Match, problems: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Add the row of a file of one frame that matched a template.
+
+        Parameters
+        ----------
+        stat : FileStat
+            The file.
+        match : Match
+            What the template found; its values are converted later, many at once.
+        problems : sequence of (str, str)
+            Kind and message of what is wrong with the file, but for its values.
+        """
+        template, values, offset, length = match
+        block = self._blocks.get(template)
+        if block is None:
+            block = self._blocks[template] = _Block()
+        number = len(self._stats)
+        block.rows.append(len(self._file))
+        block.files.append(number)
+        block.values.append(values)
+        self._stats.append(stat)
+        if problems:
+            self.problems.extend(Problem(kind, text, stat.path) for kind, text in problems)
+        if template.head.dimensions:
+            self._dimensions[number] = template.head.dimensions
+        self._file.append(number)
+        self._frame.append(1)
+        self._offsets.append(offset)
+        self._lengths.append(-1 if length == UNDEFINED else length)
+        if len(block.rows) >= _BLOCK:
+            self._convert(template, self._blocks.pop(template))
+
+    def _convert(self, template: Template, block: _Block) -> None:
+        """Turn the raw values of a block into texts, a column at a time."""
+        rows = block.rows
+        together = rows[-1] - rows[0] + 1 == len(rows)
+        constants = {**template.constants, **_own_attributes(template.head, 1)}
+        for keyword, text in constants.items():
+            if together:
+                self._column(keyword).same(rows[0], rows[-1] + 1, text)
+            else:
+                self._column(keyword).each(rows, [text] * len(rows))
+        columns = zip(*block.values, strict=True)
+        for index, keyword, raws in zip(template.keys, template.keywords, columns, strict=False):
+            place = template.places[index]
+            distinct = dict.fromkeys(raws)
+            texts, faults = template.texts.read_all(place.tag, place.vr, list(distinct), "<")
+            known = dict(zip(distinct, texts, strict=True))
+            self._column(keyword).each(rows, [known[raw] for raw in raws])
+            self._note_faults(block, raws, list(distinct), faults)
+
+    def _note_faults(
+        self,
+        block: _Block,
+        raws: Sequence[bytes],
+        distinct: Sequence[bytes],
+        faults: Iterable[tuple[int, str, str]],
+    ) -> None:
+        for index, kind, message in faults:
+            for file, raw in zip(block.files, raws, strict=True):
+                if raw == distinct[index]:
+                    self.problems.append(Problem(kind, message, self._stats[file].path))
+
+    def build(self, root: str, kind: str = "folder") -> FrameTable:
+        """The table of all that was added."""
+        while self._blocks:
+            self._convert(*self._blocks.popitem())
+        length = len(self._file)
+        columns = {k: grown.build(length, vr_of(k)) for k, grown in self._columns.items()}
+        file, frame, offsets, lengths = (
+            np.array(x, np.int64) for x in (self._file, self._frame, self._offsets, self._lengths)
+        )
+        for keyword, column in columns.items():
+            self._note_invalid(keyword, column, file)
+        files = Files(
+            tuple(stat.path for stat in self._stats),
+            np.array([stat.size for stat in self._stats], np.int64),
+            np.array([stat.mtime_ns for stat in self._stats], np.int64),
+        )
+        return FrameTable(
+            root=root,
+            files=files,
+            file=file,
+            frame_number=frame,
+            frame_id=self._frame_ids(columns.get("SOPInstanceUID"), file, frame),
+            pixel_offset=offsets,
+            pixel_length=lengths,
+            columns=columns,
+            dimensions=self._dimensions,
+            problems=tuple(self.problems),
+            kind=kind,
+        )
+
+    def _frame_ids(self, uids: Column | None, file: IntArray, frame: IntArray) -> IntArray:
+        texts, codes = ((), [MISSING] * len(file)) if uids is None else (
+            uids.texts, uids.codes.tolist()
+        )  # fmt: skip
+        found = []
+        for code, number, place in zip(codes, frame.tolist(), file.tolist(), strict=True):
+            if code < 0:
+                stat = self._stats[place]
+                uid = f"file:{stat.path}:{stat.size}:{stat.mtime_ns}"
+            else:
+                uid = texts[code]
+            found.append(frame_id(uid, number))
+        return np.array(found, np.int64)
+
+    def _note_invalid(self, keyword: str, column: Column, file: IntArray) -> None:
+        """Note the texts of a column that are no values of its VR; NumberOfFrames was before."""
+        if keyword == "NumberOfFrames":
+            return
+        for code in invalid(column.texts, column.vr):
+            # values that may tell who the patient is are not repeated (SPEC §8)
+            private = keyword in PRIVATE_TO_PATIENT
+            text = "invalid" if private else repr(column.texts[code])
+            what = f"{keyword} is {text}, which is no {column.vr}; taken as missing"
+            for place in np.unique(file[column.codes == code]):
+                self.problems.append(Problem("InvalidValue", what, self._stats[place].path))
+
+
+def _own_attributes(head: Head, frames: int) -> dict[str, str]:
+    """What a row holds beside the attributes of the header."""
+    found = {"xdicom_transfer_syntax": head.transfer_syntax}
+    if head.pixel is not None:
+        found["xdicom_pixel_element"] = head.pixel.keyword
+        found["xdicom_pixel_vr"] = head.pixel.vr
+        if frames > 1 and not head.frames:
+            found["xdicom_cine"] = "1"
+    if head.modality_lut:
+        found["xdicom_modality_lut"] = "1"
+    return found

@@ -1,0 +1,516 @@
+"""The index of an archive: what headers say, kept in one file, read again only where it changed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from operator import itemgetter
+from typing import Any, Final
+
+from xdicom.errors import IndexFileError, Problem
+from xdicom.headers import index_rows as rows
+from xdicom.headers.duplicates import Duplicates, find_duplicates
+from xdicom.headers.entries import SeriesEntry, Summary, summary_of
+from xdicom.headers.index_file import (
+    check_file,
+    create,
+    damage,
+    decoded,
+    encoded,
+    faults,
+    meta,
+    reading,
+    writing,
+)
+from xdicom.headers.joining import join
+from xdicom.headers.packing import unpack
+from xdicom.headers.table import FrameTable
+from xdicom.sources.base import FileStat, PathLike
+
+VERSION: Final = version("xdicom")
+"""Of whoever infers the grids that an index keeps."""
+PATIENCE: Final = 1.0
+"""Seconds that others' turn is waited for to keep a grid, which can be found again."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a listing differs from what an index holds."""
+
+    new: list[FileStat]
+    """Files that are not known, or whose size or time is another."""
+    gone: list[str]
+    """Paths of files that are known and no longer there."""
+
+
+class Index:
+    """An index file, opened for each operation and closed after it.
+
+    What is read while a scan is not finished is as good as what was added until then: `table`
+    resolves duplicates by itself, and only `entries` and `summaries` count those not found yet.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path of the file; `Index.open` looks at it first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from xdicom.headers.scan import Scan, ScanOptions, listed
+    >>> from xdicom.testing import write_series
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_series(os.path.join(folder, "data"), {"z": 3}, modality="MR")
+    ...     listing, errors = listed(os.path.join(folder, "data"), None)
+    ...     index = Index.open(os.path.join(folder, "an.index"), write=True)
+    ...     changes = index.begin(listing.root, listing.kind, listing.files)
+    ...     for batch in Scan(listing, ScanOptions(), errors).batches(changes.new):
+    ...         index.add(batch.builder.build(listing.root), batch.left_out)
+    ...     index.finish(listing.problems)
+    ...     again = Index.open(index.path)
+    ...     [entry.frames for entry in again.entries()], len(again.table())
+    ([3], 3)
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        """Absolute path of the file."""
+        self._moved: tuple[str, str] | None = None
+        self._session: _Session | None = None
+
+    @classmethod
+    def open(cls, path: PathLike, *, write: bool = False) -> Index:
+        """An index file, or a new one.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        write : bool
+            Make it if it is missing.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is missing, and not to be made.
+        IndexFileError
+            If it is a file of another kind or version, which is not touched, or cannot be made.
+        """
+        path = os.path.abspath(os.fspath(path))
+        try:
+            check_file(path)
+            empty = not os.path.getsize(path)
+        except FileNotFoundError:
+            empty = True
+            if not write:
+                what = "there is no such index"
+                raise FileNotFoundError(errno.ENOENT, what, path) from None
+        if empty and write:
+            create(path)
+        return cls(path)
+
+    def __repr__(self) -> str:
+        return f"<Index {self.path}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,), {"_moved": self._moved}
+
+    @property
+    def root(self) -> str:
+        """Absolute path of the folder that was scanned; ``""`` while the index is new."""
+        with reading(self.path) as connection:
+            return self._where(connection)[0]
+
+    @property
+    def kind(self) -> str:
+        """``folder``, ``file`` or ``list``: how the files were named."""
+        with reading(self.path) as connection:
+            return self._where(connection)[1]
+
+    def token(self) -> tuple[Any, ...]:
+        """What changes when a file does: the index, and how often it changed."""
+        with reading(self.path) as connection:
+            said = meta(connection)
+            return self.path, said["id"], said["changes"], *self._where(connection)
+
+    def _where(self, connection: sqlite3.Connection) -> tuple[str, str]:
+        if self._moved is not None:
+            return self._moved
+        said = meta(connection)
+        return decoded(said["root"]), said["kind"]
+
+    # Bringing it up to date
+
+    def begin(self, root: str, kind: str, listing_files: Iterable[FileStat]) -> Changes:
+        """Compare the files of a listing with those that are known.
+
+        Nothing is deleted yet: files that changed leave when they are added again, those that are
+        gone leave in `finish`, so that a scan that ends at any moment leaves an index as good as
+        before it.
+
+        Parameters
+        ----------
+        root : str
+            Absolute path of the folder that was listed. It may be another one than before if that
+            is gone, or if any file is known at its place: the archive was moved, or mounted
+            elsewhere.
+        kind : str
+            ``folder``, ``file`` or ``list``.
+        listing_files : iterable of FileStat
+            All files there are. The index itself does not count.
+
+        Raises
+        ------
+        IndexFileError
+            If the index is of another folder, which still is there.
+        """
+        own = self._own_names(root)
+        files = [f for f in listing_files if f.path not in own]
+        with reading(self.path) as connection:
+            found = connection.execute("SELECT path, size, mtime_ns FROM files").fetchall()
+            before = self._where(connection)
+        paths = _all_decoded([path for path, _, _ in found])
+        known = set(zip(paths, (f[1] for f in found), (f[2] for f in found), strict=True))
+        new = [f for f in files if f not in known]
+        listed = {f.path for f in files}
+        gone = [path for path in paths if path not in listed]
+        if before != (root, kind):
+            if before[0] not in ("", root) and len(new) == len(files):
+                _check_moved(self.path, before[0], root)
+            self._move(root, kind, new=not before[0])
+        before_now = set(paths) if new else set()
+        changed = [f for f in new if f.path in before_now]
+        self._session = _Session(listed, gone, changed)
+        return Changes(new, gone)
+
+    def _own_names(self, root: str) -> set[str]:
+        """What the index and its journal are called in a listing."""
+        name = os.path.relpath(os.path.realpath(self.path), os.path.realpath(root))
+        return {name, f"{name}-journal"}
+
+    def _move(self, root: str, kind: str, *, new: bool) -> None:
+        try:
+            with writing(self.path) as connection:
+                values = {"root": encoded(root), "kind": kind}
+                query = "UPDATE meta SET value = ? WHERE name = ?"
+                connection.executemany(query, [(value, name) for name, value in values.items()])
+                _note_change(connection)
+        except IndexFileError:
+            if new:
+                raise
+            self._moved = root, kind  # a read-only index of an archive that moved serves as well
+        else:
+            self._moved = None
+
+    def add(self, table: FrameTable, left_out: Sequence[FileStat]) -> None:
+        """Keep what was just read, in place of what is known of the same files.
+
+        Parameters
+        ----------
+        table : FrameTable
+            Rows and problems, as read: duplicates are not resolved. Files that another process
+            added meanwhile, as large and as old as these, are not added twice.
+        left_out : sequence of FileStat
+            Files that were read and give no rows, since they are no DICOM or something is wrong.
+
+        Raises
+        ------
+        IndexFileError
+            If it cannot be written; then the index is as it was.
+        """
+        with writing(self.path) as connection:
+            if rows.add(connection, table, left_out):
+                _note_change(connection, finished=False)
+
+    def finish(self, problems_of_listing: Sequence[Problem]) -> None:
+        """Forget files that are gone, join what was added in parts, compare duplicates.
+
+        Where nothing changed nothing is written.
+
+        Parameters
+        ----------
+        problems_of_listing : sequence of Problem
+            In place of those of the listing before.
+
+        Raises
+        ------
+        IndexFileError
+            If it cannot be written.
+        OSError
+            If files that share a SOPInstanceUID cannot be read to be compared.
+        """
+        with reading(self.path) as connection:
+            if not self._differs(connection, problems_of_listing):
+                return
+        compared: rows.Groups = {}
+        duplicates = Duplicates()
+        while True:
+            with writing(self.path) as connection:
+                self._forget(connection)
+                connection.execute(f"DELETE FROM problems WHERE origin = {rows.LISTING}")
+                rows.replace_problems(connection, problems_of_listing, rows.LISTING, {})
+                groups = rows.unsettled(connection)
+                compared = rows.settle(connection, groups, compared, duplicates)
+                if not compared:
+                    rows.compact(connection)
+                _note_change(connection, finished=not compared)
+                table = rows.rows_of(connection, compared, *self._where(connection))
+            if not compared:
+                return
+            # contents are read while no lock is held: that may take long
+            duplicates = find_duplicates(table)
+
+    def _differs(self, connection: sqlite3.Connection, problems: Sequence[Problem]) -> bool:
+        """Whether there is anything to be finished."""
+        before = rows.problems_of(connection, f"WHERE origin = {rows.LISTING}")
+        changed = self._session is not None and (self._session.gone or self._session.changed)
+        return (
+            bool(changed)
+            or not meta(connection)["finished"]
+            or set(before) != set(problems)
+            or bool(self._past_problems(connection))
+        )
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        """Remove files that are gone, and what is known of those that changed and cannot be read.
+
+        Others may have added them meanwhile.
+        """
+        if self._session is None:
+            return
+        stats = {f.path: f[1:] for f in self._session.changed}
+        query = "SELECT path, size, mtime_ns FROM files WHERE path IN"
+        found = rows.among(connection, query, map(encoded, stats))
+        stale = [name for path, *stat in found if tuple(stat) != stats[name := decoded(path)]]
+        rows.remove(connection, [*self._session.gone, *stale])
+        connection.executemany(
+            "DELETE FROM problems WHERE path = ?", self._past_problems(connection)
+        )
+
+    def _past_problems(self, connection: sqlite3.Connection) -> list[tuple[bytes]]:
+        """Paths of files that could not be read once and are gone."""
+        if self._session is None:
+            return []
+        query = (
+            f"SELECT DISTINCT path FROM problems WHERE origin = {rows.READING} "
+            "AND series IS NULL AND path NOT IN (SELECT path FROM files)"
+        )
+        found = connection.execute(query).fetchall()
+        return [row for row in found if decoded(row[0]) not in self._session.listed]
+
+    # What there is
+
+    def entries(self) -> list[SeriesEntry]:
+        """All series, in the order of their first files, without loading their rows."""
+        with reading(self.path) as connection:
+            found = connection.execute(
+                "SELECT id, key, instances, frames, first, identity FROM series"
+            ).fetchall()
+            parts: dict[int, list[int]] = {}
+            for number, series in connection.execute("SELECT id, series FROM parts ORDER BY id"):
+                parts.setdefault(series, []).append(number)
+            tables = self._described_later(connection, (f[0] for f in found if f[2] is None))
+        texts = self._loaded(f[5] for f in found)
+        entries: list[tuple[str, SeriesEntry]] = []
+        for (series, key, instances, frames, first, _), identity in zip(found, texts, strict=True):
+            if series in tables:
+                entry, name = rows.described(tables[series]), tables[series].files.paths[0]
+            else:
+                entry = SeriesEntry(rows.from_blob(key), instances, frames, identity)
+                name = decoded(first)
+            entries.append((name, replace(entry, parts=tuple(parts.get(series, ())))))
+        return [entry for _, entry in sorted(entries, key=itemgetter(0))]
+
+    def summaries(self, keys: Iterable[str] | None = None) -> dict[str, Summary]:
+        """By key of the series: the distinct texts of each attribute, as `entries.summary_of`."""
+        with reading(self.path) as connection:
+            query = "SELECT id, key, summary FROM series"
+            if keys is None:
+                found = connection.execute(query).fetchall()
+            else:
+                wanted = map(rows.as_blob, keys)
+                found = list(rows.among(connection, f"{query} WHERE key IN", wanted))
+            tables = self._described_later(connection, (f[0] for f in found if f[2] is None))
+        texts = self._loaded(f[2] for f in found)
+        return {
+            rows.from_blob(key): summary_of(tables[series]) if series in tables else summary
+            for (series, key, _), summary in zip(found, texts, strict=True)
+        }
+
+    def _described_later(
+        self, connection: sqlite3.Connection, series: Iterable[int]
+    ) -> dict[int, FrameTable]:
+        """The rows of series of which nothing is said until `finish`."""
+        known = rows.states(connection)
+        return {
+            number: rows.resolved(join(rows.parts_of(connection, number)), known)
+            for number in series
+        }
+
+    def _loaded(self, texts: Iterable[str | None]) -> list[Any]:
+        """Values of JSON, all in one go; None where there is no text."""
+        try:
+            return list(json.loads(f"[{','.join(text or 'null' for text in texts)}]"))
+        except ValueError as error:
+            raise damage("what it says of a series is no JSON", self.path) from error
+
+    def table(self, keys: Iterable[str] | None = None) -> FrameTable:
+        """The rows of some series, or of all, as a scan of their files gives them.
+
+        Parameters
+        ----------
+        keys : iterable of str, optional
+            Of the series; all by default.
+
+        Returns
+        -------
+        FrameTable
+            Duplicates resolved; with the problems of its files and of those left out.
+
+        Raises
+        ------
+        KeyError
+            If there is no such series.
+        OSError
+            If the scan was not finished, and files that share a SOPInstanceUID cannot be read.
+        """
+        with reading(self.path) as connection:
+            root, kind = self._where(connection)
+            if keys is None:
+                parts = connection.execute("SELECT rows FROM parts ORDER BY id").fetchall()
+                problems = rows.problems_of(connection)
+            else:
+                ids = self._ids(connection, keys)
+                query = "SELECT rows FROM parts WHERE series IN"
+                parts = list(rows.among(connection, query, ids))
+                problems = rows.problems_of(connection, "WHERE series IS NULL")
+                for number in ids:
+                    problems += rows.problems_of(connection, "WHERE series = ?", (number,))
+            known = rows.states(connection)
+            twice: rows.Groups = {}
+            if not meta(connection)["finished"]:
+                twice = rows.unsettled(connection)
+            shared = rows.rows_of(connection, twice, root, kind)
+        with faults(self.path):
+            table = rows.whole([unpack(data, root, kind) for (data,) in parts], root, kind)
+        if len(shared):
+            found = find_duplicates(shared)
+            of_others = set(shared.files.paths).difference(table.files.paths, found.dropped)
+            problems += [p for p in found.problems if p.file not in of_others]
+            known = Duplicates(known.dropped | found.dropped, known.conflicts | found.conflicts)
+        return rows.resolved(replace(table, problems=tuple(problems)), known)
+
+    @staticmethod
+    def _ids(connection: sqlite3.Connection, keys: Iterable[str]) -> list[int]:
+        wanted = {rows.as_blob(key): key for key in keys}
+        ids = dict(rows.among_series(connection, wanted))
+        for blob, key in wanted.items():
+            if blob not in ids:
+                raise KeyError(key)
+        return list(ids.values())
+
+    def problems(self) -> list[Problem]:
+        """What was wrong with the files."""
+        with reading(self.path) as connection:
+            return rows.problems_of(connection)
+
+    def problem_counts(self) -> dict[str, int]:
+        """How many problems there are with the files of a series, by its key."""
+        with reading(self.path) as connection:
+            found = connection.execute(
+                "SELECT key, count(*) FROM problems JOIN series ON series = id GROUP BY id"
+            ).fetchall()
+        return {rows.from_blob(key): count for key, count in found}
+
+    # What was inferred
+
+    def grid(self, key: str, digest: str) -> bytes | None:
+        """What was kept for a series, if its rows and this version of xdicom are still the same.
+
+        Parameters
+        ----------
+        key : str
+            Of the series.
+        digest : str
+            Of its table.
+        """
+        with reading(self.path) as connection:
+            found = connection.execute(
+                "SELECT data FROM grids WHERE key = ? AND digest = ? AND version = ?",
+                (rows.as_blob(key), digest, VERSION),
+            ).fetchone()
+        return None if found is None else found[0]
+
+    def keep_grid(self, key: str, digest: str, data: bytes, shape: Any = None) -> None:
+        """Keep what was inferred for a series; nothing happens if the index cannot be written.
+
+        Parameters
+        ----------
+        key, digest : str
+            As for `grid`.
+        data : bytes
+            What `grid` gives back.
+        shape : object, optional
+            Any JSON, which `shapes` gives back.
+        """
+        values = (rows.as_blob(key), digest, VERSION, json.dumps(shape), data)
+        with (
+            suppress(IndexFileError, FileNotFoundError),
+            writing(self.path, PATIENCE) as connection,
+        ):
+            connection.execute("INSERT OR REPLACE INTO grids VALUES (?, ?, ?, ?, ?)", values)
+
+    def shapes(self) -> dict[str, Any]:
+        """What was kept beside the grids, by key of the series, of those whose rows are the same."""
+        with reading(self.path) as connection:
+            found = connection.execute(
+                "SELECT key, shape FROM grids JOIN series USING (key, digest) WHERE version = ?",
+                (VERSION,),
+            ).fetchall()
+        texts = self._loaded(text for _, text in found)
+        return {rows.from_blob(key): shape for (key, _), shape in zip(found, texts, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What `Index.begin` found, for `Index.finish`."""
+
+    listed: set[str]
+    """Paths of the listing."""
+    gone: list[str]
+    """Paths of files that are no longer there."""
+    changed: list[FileStat]
+    """Files that were known with another size or time."""
+
+
+def _all_decoded(paths: Sequence[bytes]) -> list[str]:
+    """Many paths in one go."""
+    found = decoded(b"\0".join(paths)).split("\0") if paths else []
+    if len(found) != len(paths):
+        raise damage("a path is none")
+    return found
+
+
+def _note_change(connection: sqlite3.Connection, *, finished: bool | None = None) -> None:
+    connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'changes'")
+    if finished is not None:
+        query = "UPDATE meta SET value = ? WHERE name = 'finished'"
+        connection.execute(query, (int(finished),))
+
+
+def _check_moved(path: str, before: str, root: str) -> None:
+    """Refuse an index of a folder that still is where it was."""
+    if os.path.exists(before):
+        raise IndexFileError(
+            "the index is of another folder",
+            file=path,
+            expected=before,
+            found=root,
+            remedy="Name another file for the index of this folder",
+        )

@@ -1,0 +1,427 @@
+"""Catalogs list, filter and open what was scanned, in memory and from an index alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import pickle
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import xdicom
+from xdicom.api.selection import match_summary, texts_of
+from xdicom.errors import ExcludedFileWarning
+from xdicom.headers.store import read_header
+from xdicom.pixels.array import COUNTER
+from xdicom.sources.local import LocalSource
+from xdicom.testing import truncate, write_enhanced, write_non_image, write_series
+
+SMALL = {"rows": 4, "columns": 5}
+
+
+def write_archive(folder):
+    """Two patients, four series, a report and a text."""
+    write_series(folder / "p1" / "t1", {"EchoTime": [2.0, 5.0, 10.0], "z": 4}, seed=1, shuffle=3,
+                 patient_id="one", attributes={"SeriesDescription": "T1 axial *fl3d"}, **SMALL)  # fmt: skip
+    write_series(folder / "p1" / "t2", {"z": 3}, seed=1, series_number=2, patient_id="one",
+                 attributes={"SeriesDescription": "T2 axial", "EchoTime": 80.0,
+                             "PatientName": "Doe^J", "StationName": "MR1"}, **SMALL)  # fmt: skip
+    write_series(folder / "p2" / "ct", {"z": 5}, seed=2, modality="CT", patient_id="two",
+                 attributes={"SeriesDescription": "thorax", "KVP": 120,
+                             "StationName": lambda i: f"CT{i['z'] % 2}"}, **SMALL)  # fmt: skip
+    write_enhanced(folder / "p2" / "e.dcm", {"time": 2, "z": 3}, seed=3, series_number=7,
+                   patient_id="two", attributes={"EffectiveEchoTime": 40.0}, **SMALL)  # fmt: skip
+    write_non_image(folder / "p2" / "report.dcm")
+    (folder / "notes.txt").write_text("not DICOM")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return write_archive(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(params=["memory", "index"])
+def scan(request, tmp_path):
+    """Scans a folder, with an index or without."""
+    index = tmp_path / "index.sqlite" if request.param == "index" else None
+    return lambda where, **options: xdicom.scan(where, index=index, progress=False, **options)
+
+
+@pytest.fixture
+def catalog(scan, archive):
+    return scan(archive)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Paths that were opened."""
+    opened: list[str] = []
+    open_, many = LocalSource.open, LocalSource.read_many
+
+    def one(self, path):
+        opened.append(path)
+        return open_(self, path)
+
+    def several(self, ranges, workers=1):
+        def noted():
+            for item in ranges:
+                opened.append(item.path)
+                yield item
+
+        return many(self, list(noted()), workers)
+
+    monkeypatch.setattr(LocalSource, "open", one)
+    monkeypatch.setattr(LocalSource, "read_many", several)
+    return opened
+
+
+def numbers(catalog):
+    return [None if pd.isna(n) else int(n) for n in catalog.series["number"]]
+
+
+class TestListing:
+    def test_one_row_a_series(self, catalog):
+        found = catalog.series.set_index("description")
+        assert len(catalog) == len(found) == 5
+        t1 = found.loc["T1 axial *fl3d"]
+        assert (t1["modality"], t1["instances"], t1["frames"]) == ("MR", 12, 12)
+        assert (t1["patient"], t1["series"]) == ("one", "1-T1-axial-fl3d")
+        assert t1["shape"] == (12, 4, 5)
+        assert t1["dims"] is None
+        enhanced = catalog.series.query("number == 7").iloc[0]
+        assert (enhanced["instances"], enhanced["frames"]) == (1, 6)
+        report = catalog.series.query("modality == 'SR'").iloc[0]
+        assert (report["instances"], report["frames"], report["shape"]) == (1, 0, None)
+
+    def test_names_are_those_of_the_tree(self, catalog, archive):
+        tree = xr.open_datatree(archive, engine="dicom")
+        paths = {f"/{p}/{s}/{n}" for p, s, n in catalog.series.iloc[:, :3].itertuples(index=False)}
+        assert paths == {g for g in tree.groups if g.count("/") == 3}
+        assert catalog.open_datatree().identical(tree)
+        assert xr.open_datatree(catalog, engine="dicom").identical(tree)
+
+    def test_dims_are_known_once_it_was_opened(self, catalog):
+        catalog.open("T1*")
+        row = catalog.series.query("modality == 'MR' and number == 1").iloc[0]
+        assert row["dims"] == ("EchoTime", "z", "y", "x")
+        assert row["shape"] == (3, 4, 4, 5)
+        assert row["arrays"] == 1
+        assert "EchoTime 3, z 4, y 4, x 5" in repr(catalog)
+
+    def test_one_row_an_instance(self, catalog):
+        found = catalog.instances
+        assert len(found) == 22
+        assert found["frames"].sum() == 26
+        ct = found[found["Modality"] == "CT"]
+        assert ct["KVP"].tolist() == [120.0] * 5
+        assert ct["ImagePositionPatient"].iloc[0].count("\\") == 2
+        assert found["AcquisitionTime"].dtype.kind == "m"
+        assert {"path", "size", "modified", "SOPInstanceUID"} <= set(found)
+        assert all(os.path.exists(os.path.join(catalog.root, p)) for p in found["path"])
+
+    def test_what_was_wrong(self, scan, tmp_path):
+        folder = tmp_path / "bad"
+        paths = write_series(folder, {"z": 4}, **SMALL)
+        truncate(paths[1], bytes_off=10)
+        with pytest.warns(ExcludedFileWarning, match="one file"):
+            catalog = scan(folder)
+        assert catalog.problems["file"].tolist() == [paths[1].name]
+        assert catalog.problems["excluded"].tolist() == [True]
+        assert catalog.series["instances"].tolist() == [3]
+        with pytest.warns(ExcludedFileWarning):
+            scan(folder)
+        with pytest.raises(xdicom.CorruptFileError):
+            scan(folder, errors="raise")
+        assert len(scan(folder, errors="ignore")) == 1
+        with pytest.raises(ValueError, match="errors"):
+            scan(folder, errors="wran")
+
+    def test_problems_are_counted_by_series(self, scan, tmp_path):
+        write_series(tmp_path / "d" / "a", {"z": 2}, seed=1, attributes={"EchoTime": b"x "}, **SMALL)
+        write_series(tmp_path / "d" / "b", {"z": 2}, seed=2, series_number=2, **SMALL)
+        catalog = scan(tmp_path / "d")
+        assert catalog.series.set_index("number")["problems"].to_dict() == {1: 2, 2: 0}
+
+    def test_repr(self, catalog):
+        text = repr(catalog)
+        assert "2 patients" not in text  # the report has a patient of its own
+        assert "5 series, 22 instances, 26 frames" in text
+        assert "T1 axial *fl3d" in text
+        html = catalog.filter(SeriesDescription="T1*")._repr_html_()
+        assert "<table" in html
+        assert "T1 axial *fl3d" in html
+        assert "filtered by SeriesDescription=" in html
+
+    def test_html_is_escaped(self, scan, tmp_path):
+        write_series(tmp_path / "d", {}, attributes={"SeriesDescription": "<b>&"}, **SMALL)
+        html = scan(tmp_path / "d")._repr_html_()
+        assert "<b>&<" not in html
+        assert "&lt;b&gt;&amp;" in html
+
+    def test_many_series_are_not_all_shown(self, scan, tmp_path):
+        for i in range(35):
+            write_series(tmp_path / "d" / str(i), {}, seed=i, series_number=i, **SMALL)
+        assert "5 more series" in repr(scan(tmp_path / "d"))
+
+    def test_an_empty_folder(self, scan, tmp_path):
+        (tmp_path / "d").mkdir()
+        catalog = scan(tmp_path / "d")
+        assert len(catalog) == 0
+        assert catalog.series.empty
+        assert catalog.instances.empty
+        assert "0 series" in repr(catalog)
+        assert "0 series" in catalog._repr_html_()
+        assert catalog["Modality"] is None
+        with pytest.raises(xdicom.AmbiguousSeriesError):
+            catalog.open()
+
+    def test_a_file_and_a_list(self, scan, archive):
+        paths = sorted((archive / "p1" / "t2").iterdir())
+        assert scan(paths[0]).series["instances"].tolist() == [1]
+        assert xdicom.scan(paths, progress=False).series["instances"].tolist() == [3]
+        with pytest.raises(FileNotFoundError):
+            xdicom.scan(archive / "missing")
+
+
+class TestFilter:
+    @pytest.mark.parametrize(
+        ("wanted", "expected"),
+        [
+            ({"Modality": "MR", "SeriesDescription": "T?*"}, [1, 2]),
+            ({"SeriesDescription": "*axial*"}, [1, 2]),
+            ({"SeriesDescription": "T1 axial *fl3d"}, [1]),
+            ({"SeriesDescription": ["thorax", "T2 axial"]}, [2, 1]),
+            ({"EchoTime": slice(2, 5)}, [1]),
+            ({"EchoTime": slice(50, None)}, [2]),
+            ({"KVP": 120}, [1]),
+            ({(0x0018, 0x0060): 120}, [1]),
+            ({"PatientID": "two", "Modality": ["CT", "MR"]}, [1, 7]),
+            ({"StudyDate": dt.date(1999, 1, 1)}, []),
+            ({"InstanceNumber": 5, "Modality": "CT"}, [1]),
+        ],
+    )
+    def test_by_attributes(self, catalog, wanted, expected):
+        found = catalog.filter(wanted)
+        assert numbers(found) == expected
+        assert len(found) == len(expected)
+
+    def test_frames_that_do_not_match_are_gone(self, catalog):
+        short = catalog.filter(Modality="MR", EchoTime=slice(2, 5))
+        assert short.series["frames"].tolist() == [8]
+        da = short.open()
+        assert da.sizes == {"EchoTime": 2, "z": 4, "y": 4, "x": 5}
+        whole = catalog.open("T1*")
+        xr.testing.assert_equal(da, whole.sel(EchoTime=[2.0, 5.0]))
+        assert len(short.instances) == 8
+        assert short["EchoTime"] == [2.0, 5.0]
+        assert numbers(short.filter(EchoTime=5)) == [1]
+        assert short.filter(EchoTime=5).series["frames"].tolist() == [4]
+        assert len(short.filter(EchoTime=10)) == 0
+        assert numbers(catalog) == numbers(catalog.filter())
+        assert da.dicom["PatientID"] == "one"
+        assert catalog.open_datatree(select={"EchoTime": 2}).equals(
+            catalog.filter(EchoTime=2).open_datatree()
+        )
+
+    def test_frames_of_one_file(self, catalog):
+        found = catalog.filter(SeriesNumber=7, TemporalPositionIndex=1)
+        assert found.series[["instances", "frames"]].values.tolist() == [[1, 3]]
+        assert found.open().sizes["z"] == 3
+
+    def test_attributes_that_no_row_holds_are_read_from_the_files(self, catalog, reads):
+        assert numbers(catalog.filter(PatientName="Doe*")) == [2]
+        assert reads
+        ct = catalog.filter(StationName="CT0")
+        assert ct.series["frames"].tolist() == [3]
+        assert ct["StationName"] == "CT0"
+        assert catalog["StationName"] == ["CT0", "CT1", "MR1"]
+
+    def test_what_a_summary_tells_needs_no_rows(self, catalog, monkeypatch):
+        monkeypatch.setattr(type(catalog._rows), "table", None)
+        monkeypatch.setattr(
+            type(catalog._rows), "summaries", lambda self, keys: dict.fromkeys(keys, SUMMARY)
+        )
+        assert len(catalog.filter(Modality="MR", KVP=None)) == 5
+        assert len(catalog.filter(Modality="CT", InstanceNumber=3)) == 0
+        assert catalog["Modality"] == "MR"
+
+    def test_wrong_names_and_values(self, catalog):
+        with pytest.raises(KeyError, match="Modalty"):
+            catalog.filter(Modalty="MR")
+        with pytest.raises(KeyError, match="Modalty"):
+            catalog["Modalty"]
+        with pytest.raises(ValueError, match="number"):
+            catalog.filter(EchoTime="long")
+
+    def test_values(self, catalog):
+        assert catalog["Modality"] == ["CT", "MR", "SR"]
+        assert catalog["EchoTime"] == [2.0, 5.0, 10.0, 40.0, 80.0]
+        assert catalog["KVP"] == 120.0
+        assert catalog["ImageComments"] is None
+        assert catalog[["KVP", "PatientID"]][0] == 120.0
+
+    def test_series_by_series(self, catalog):
+        assert [one["Modality"] for one in catalog] == catalog.series["modality"].tolist()
+        assert [len(one) for one in catalog] == [1] * 5
+
+
+SUMMARY = {"Modality": ["MR"], "EchoTime": ["5", "10", None], "InstanceNumber": []}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"Modality": "MR"}, True),
+        ({"Modality": "CT"}, False),
+        ({"EchoTime": 5}, None),
+        ({"EchoTime": [5, 10, None]}, None),
+        ({"EchoTime": 15}, False),
+        ({"InstanceNumber": 5}, None),
+        ({"InstanceNumber": 5, "Modality": "CT"}, False),
+        ({"KVP": None}, True),
+        ({"KVP": 120}, False),
+        ({"PatientName": "Doe"}, None),
+        ({}, True),
+    ],
+)
+def test_match_summary(wanted, expected):
+    if None in wanted.values() or "EchoTime" not in wanted or wanted["EchoTime"] != [5, 10, None]:
+        assert match_summary(SUMMARY, wanted) is expected
+    assert texts_of(SUMMARY, "InstanceNumber") is None
+    assert texts_of(SUMMARY, "KVP") == [None]
+
+
+class TestOpening:
+    def test_as_open_series_does(self, catalog, archive):
+        for series in (2, "T2*", "2-T2-axial"):
+            da = catalog.open(series)
+            assert da.identical(xdicom.open_series(archive, series=series))
+            assert da.identical(xdicom.open_series(catalog, series=series))
+            assert da.identical(xr.open_dataset(catalog, engine="dicom", series=series)["pixels"])
+
+    def test_a_second_time(self, catalog, archive):
+        first = catalog.filter(Modality="MR").open("T1*")
+        assert catalog.open("T1*").identical(first)
+        assert first.dicom.explain()._repr_html_() == catalog.open("T1*").dicom.explain()._repr_html_()
+
+    def test_options(self, catalog, archive):
+        for options in (
+            {"dims": ("EchoTime", "z")},
+            {"dims": "flat"},
+            {"mask_and_scale": False},
+            {"coords": ["FlipAngle"]},
+            {"select": {"EchoTime": 5}},
+            {"ragged": "fill"},
+            {"group_by": ["SeriesDescription"]},
+            {"group": "1-T1-axial-fl3d"},
+            {"drop_variables": "frame_id"},
+        ):
+            ours = catalog.open("T1*", **options)
+            assert ours.identical(xdicom.open_series(archive, series="T1*", **options)), options
+
+    def test_several_match(self, catalog):
+        with pytest.raises(xdicom.AmbiguousSeriesError, match="4 arrays match") as caught:
+            catalog.open()
+        assert "T1-axial-fl3d" in str(caught.value)
+        assert "series=2" in str(caught.value)
+        with pytest.raises(xdicom.AmbiguousSeriesError, match="no series matches series=99"):
+            catalog.open(99)
+        with pytest.raises(TypeError, match="series"):
+            catalog.open(sereis=1)
+        with pytest.raises(ValueError, match="allow_truncated"):
+            catalog.open("T1*", allow_truncated=True)
+        with pytest.raises(ValueError, match="trust"):
+            xr.open_dataset(catalog, engine="dicom", series="T1*", trust="length")
+
+    def test_no_header_is_read_again(self, catalog, reads):
+        da = catalog.open("T1*")
+        tree = catalog.filter(Modality="MR").open_datatree()
+        assert len(tree.leaves) == 3
+        assert da.dicom["EchoTime"] == [2.0, 5.0, 10.0]
+        assert reads == []
+        COUNTER.reset()
+        da.isel(EchoTime=0, z=1).load()
+        assert (COUNTER.files, COUNTER.frames) == (1, 1)
+        da.dicom.header(EchoTime=0, z=0)
+        assert len(reads) == 2
+
+    def test_the_tree_is_made_of_what_is_selected(self, catalog, monkeypatch):
+        loaded = []
+        table = type(catalog._rows).table
+        monkeypatch.setattr(
+            type(catalog._rows), "table", lambda self, keys: loaded.extend(keys) or table(self, keys)
+        )
+        tree = catalog.filter(SeriesDescription="T2*").open_datatree()
+        assert len(tree.leaves) == 1
+        assert len(loaded) == 1
+        assert len(catalog.open_datatree(group="two").leaves) == 2
+        assert len(loaded) == 3
+
+    def test_chunks(self, catalog):
+        da = catalog.open("T1*", chunks={})
+        assert da.chunks[0] == (1, 1, 1)
+        assert not dask.is_dask_collection(da["frame_id"].data)
+        tree = catalog.filter(Modality="CT").open_datatree(chunks="auto")
+        (leaf,) = tree.leaves
+        assert dask.is_dask_collection(leaf["pixels"].data)
+        assert not dask.is_dask_collection(leaf["frame_id"].data)
+        np.testing.assert_array_equal(leaf["pixels"], catalog.open("thorax"))
+
+    def test_pickle(self, catalog):
+        again = pickle.loads(pickle.dumps(catalog.filter(Modality="MR")))
+        assert numbers(again) == [1, 2, 7]
+        assert again.open("T2*").identical(catalog.open("T2*"))
+
+
+class TestRefresh:
+    def test_what_is_new_changed_and_gone(self, scan, tmp_path, reads):
+        folder = tmp_path / "d"
+        paths = write_series(folder / "a", {"z": 4}, seed=1, **SMALL)
+        catalog = scan(folder)
+        mine = catalog.filter(Modality="MR")
+        assert len(reads) == 4
+        reads.clear()
+        os.remove(paths[3])
+        os.utime(paths[0], (1, 1))
+        write_series(folder / "b", {"z": 2}, seed=2, series_number=2, **SMALL)
+        assert mine.refresh() is mine
+        assert mine.series.set_index("number")["instances"].to_dict() == {1: 3, 2: 2}
+        assert mine.series["frames"].sum() == 5
+        if mine.counts.known:  # an index
+            assert sorted(map(os.path.basename, reads)) == [
+                "IM00001.dcm", "IM00001.dcm", "IM00002.dcm"
+            ]  # fmt: skip
+        assert mine.open(1).sizes["z"] == 3
+        assert numbers(catalog) == [1]
+
+    def test_names_of_tasks_change_with_the_files(self, scan, tmp_path):
+        (path,) = write_series(tmp_path / "d", {}, **SMALL)
+        catalog = scan(tmp_path / "d")
+
+        def name():
+            return xr.open_dataset(catalog, engine="dicom", chunks={})["pixels"].data.name
+
+        first = name()
+        assert name() == first
+        assert catalog.refresh() and name() == first
+        os.utime(path, (1, 1))
+        catalog.refresh()
+        assert name() != first
+
+    def test_a_file_that_changed_since(self, scan, tmp_path):
+        paths = write_series(tmp_path / "d", {"z": 3}, **SMALL)
+        da = scan(tmp_path / "d").open()
+        write_series(tmp_path / "d", {"z": 3}, seed=9, rows=6, columns=7)
+        with pytest.raises(xdicom.CorruptFileError, match="changed since it was indexed"):
+            da.isel(z=1).load()
+        os.remove(paths[0])
+        with pytest.raises(xdicom.CorruptFileError, match="gone"):
+            da.isel(z=0).load()
+        stat = os.stat(paths[1])
+        with pytest.raises(xdicom.CorruptFileError):
+            read_header(str(paths[1]), stat.st_size + 1, stat.st_mtime_ns)
