@@ -189,7 +189,7 @@ def _as_mr(ds: Dataset, kind: str, random: np.random.Generator) -> None:
         del ds[0x0029, 0x1110], ds[0x0088, 0x0200]  # 5 kB each: graphics and an icon
         return
     block = ds.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
-    for element, vr, value in (
+    for offset, vr, value in (
         (0x08, "CS", "IMAGE NUM 4"),
         (0x09, "LO", "20240229"),
         (0x10, "OB", random.bytes(12_000)),
@@ -197,7 +197,7 @@ def _as_mr(ds: Dataset, kind: str, random: np.random.Generator) -> None:
         (0x19, "LO", "20240229"),
         (0x20, "OB", random.bytes(60_000)),
     ):
-        block.add_new(element, vr, value)
+        block.add_new(offset, vr, value)
 
 
 def _stamp(ds: Dataset, number: int, i: int) -> None:
@@ -213,8 +213,8 @@ def _stamp(ds: Dataset, number: int, i: int) -> None:
         ds.InstanceCreationTime = clock[:6]
         ds.XRayTubeCurrent = 170 + 7 * i % 50
         ds[0x0021, 0x1090].value = i
-        for element in (0x1041, 0x1044, 0x104A, 0x104D):  # a location and three corners
-            ds[0x0027, element].value = float(z)
+        for place in (0x1041, 0x1044, 0x104A, 0x104D):  # a location and three corners
+            ds[0x0027, place].value = float(z)
         return
     ds.add_new("SmallestImagePixelValue", "US", 0)
     ds.add_new("LargestImagePixelValue", "US", 3900 + 13 * i % 100)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import pickle
+import subprocess
+import sys
+from functools import partial
 
 import dask
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from tqdm.auto import tqdm
 
 import xdicom
 from xdicom.api.selection import match_summary, texts_of
 from xdicom.errors import ExcludedFileWarning
 from xdicom.headers.store import read_header
+from xdicom.headers.table import REGISTRY
 from xdicom.pixels.array import COUNTER
 from xdicom.sources.local import LocalSource
 from xdicom.testing import truncate, write_enhanced, write_non_image, write_series
@@ -25,8 +31,9 @@ SMALL = {"rows": 4, "columns": 5}
 
 def write_archive(folder):
     """Two patients, four series, a report and a text."""
-    write_series(folder / "p1" / "t1", {"EchoTime": [2.0, 5.0, 10.0], "z": 4}, seed=1, shuffle=3,
-                 patient_id="one", attributes={"SeriesDescription": "T1 axial *fl3d"}, **SMALL)  # fmt: skip
+    write_series(folder / "p1" / "t1", {"EchoTime": [2.0, 5.0, 10.0], "z": 4}, seed=1,
+                 shuffle=3, patient_id="one",
+                 attributes={"SeriesDescription": "T1 axial *fl3d"}, **SMALL)  # fmt: skip
     write_series(folder / "p1" / "t2", {"z": 3}, seed=1, series_number=2, patient_id="one",
                  attributes={"SeriesDescription": "T2 axial", "EchoTime": 80.0,
                              "PatientName": "Doe^J", "StationName": "MR1"}, **SMALL)  # fmt: skip
@@ -80,6 +87,18 @@ def reads(monkeypatch):
     return opened
 
 
+def plain(obj):
+    """Without the index as another way to the headers."""
+    if isinstance(obj, xr.DataTree):
+        return xr.DataTree.from_dict({n.path: plain(n.to_dataset(False)) for n in obj.subtree})
+    obj = obj.copy()
+    for attrs in [obj.attrs, *(v.attrs for v in getattr(obj, "data_vars", {}).values())]:
+        if "dicom_source" in attrs:
+            entries = json.loads(attrs["dicom_source"])
+            attrs["dicom_source"] = json.dumps([{**entry, "index": None} for entry in entries])
+    return obj
+
+
 def numbers(catalog):
     return [None if pd.isna(n) else int(n) for n in catalog.series["number"]]
 
@@ -102,8 +121,8 @@ class TestListing:
         tree = xr.open_datatree(archive, engine="dicom")
         paths = {f"/{p}/{s}/{n}" for p, s, n in catalog.series.iloc[:, :3].itertuples(index=False)}
         assert paths == {g for g in tree.groups if g.count("/") == 3}
-        assert catalog.open_datatree().identical(tree)
-        assert xr.open_datatree(catalog, engine="dicom").identical(tree)
+        assert plain(catalog.open_datatree()).identical(tree)
+        assert plain(xr.open_datatree(catalog, engine="dicom")).identical(tree)
 
     def test_dims_are_known_once_it_was_opened(self, catalog):
         catalog.open("T1*")
@@ -142,7 +161,9 @@ class TestListing:
             scan(folder, errors="wran")
 
     def test_problems_are_counted_by_series(self, scan, tmp_path):
-        write_series(tmp_path / "d" / "a", {"z": 2}, seed=1, attributes={"EchoTime": b"x "}, **SMALL)
+        write_series(
+            tmp_path / "d" / "a", {"z": 2}, seed=1, attributes={"EchoTime": b"x "}, **SMALL
+        )
         write_series(tmp_path / "d" / "b", {"z": 2}, seed=2, series_number=2, **SMALL)
         catalog = scan(tmp_path / "d")
         assert catalog.series.set_index("number")["problems"].to_dict() == {1: 2, 2: 0}
@@ -300,14 +321,16 @@ class TestOpening:
     def test_as_open_series_does(self, catalog, archive):
         for series in (2, "T2*", "2-T2-axial"):
             da = catalog.open(series)
-            assert da.identical(xdicom.open_series(archive, series=series))
+            assert plain(da).identical(xdicom.open_series(archive, series=series))
             assert da.identical(xdicom.open_series(catalog, series=series))
             assert da.identical(xr.open_dataset(catalog, engine="dicom", series=series)["pixels"])
 
     def test_a_second_time(self, catalog, archive):
         first = catalog.filter(Modality="MR").open("T1*")
         assert catalog.open("T1*").identical(first)
-        assert first.dicom.explain()._repr_html_() == catalog.open("T1*").dicom.explain()._repr_html_()
+        assert (
+            first.dicom.explain()._repr_html_() == catalog.open("T1*").dicom.explain()._repr_html_()
+        )
 
     def test_options(self, catalog, archive):
         for options in (
@@ -321,7 +344,7 @@ class TestOpening:
             {"group": "1-T1-axial-fl3d"},
             {"drop_variables": "frame_id"},
         ):
-            ours = catalog.open("T1*", **options)
+            ours = plain(catalog.open("T1*", **options))
             assert ours.identical(xdicom.open_series(archive, series="T1*", **options)), options
 
     def test_several_match(self, catalog):
@@ -354,7 +377,9 @@ class TestOpening:
         loaded = []
         table = type(catalog._rows).table
         monkeypatch.setattr(
-            type(catalog._rows), "table", lambda self, keys: loaded.extend(keys) or table(self, keys)
+            type(catalog._rows),
+            "table",
+            lambda self, keys: loaded.extend(keys) or table(self, keys),
         )
         tree = catalog.filter(SeriesDescription="T2*").open_datatree()
         assert len(tree.leaves) == 1
@@ -408,7 +433,8 @@ class TestRefresh:
 
         first = name()
         assert name() == first
-        assert catalog.refresh() and name() == first
+        catalog.refresh()
+        assert name() == first
         os.utime(path, (1, 1))
         catalog.refresh()
         assert name() != first
@@ -425,3 +451,152 @@ class TestRefresh:
         stat = os.stat(paths[1])
         with pytest.raises(xdicom.CorruptFileError):
             read_header(str(paths[1]), stat.st_size + 1, stat.st_mtime_ns)
+
+
+class TestIndex:
+    def test_a_second_scan_reads_nothing(self, archive, tmp_path, reads):
+        index = tmp_path / "an index.sqlite"
+        first = xdicom.scan(archive, index=index, progress=False)
+        assert first.counts.known == 0
+        assert len(reads) == 23
+        reads.clear()
+        second = xdicom.scan(archive, index=index, progress=False)
+        assert reads == []
+        assert second.counts.known == 23
+        assert second.counts.templates == second.counts.walked == 0
+        pd.testing.assert_frame_equal(first.series, second.series)
+        assert sorted(os.listdir(tmp_path)) == ["an index.sqlite"]
+
+    def test_nothing_is_written_beside_the_data(self, tmp_path):
+        folder = write_archive(tmp_path / "d")
+        before = sorted(p.name for p in folder.rglob("*"))
+        xdicom.scan(folder, index=tmp_path / "i", progress=False).open("T1*")
+        xdicom.scan(folder, progress=False).open("T1*")
+        assert sorted(p.name for p in folder.rglob("*")) == before
+
+    def test_an_index_among_the_data_is_no_file_of_them(self, tmp_path):
+        folder = write_archive(tmp_path / "d")
+        for _ in range(2):
+            catalog = xdicom.scan(folder, index=folder / "index.sqlite", progress=False)
+            assert len(catalog.instances) == 22
+            assert "index.sqlite" not in set(catalog.problems["file"])
+        assert catalog.counts.walked == 0
+
+    def test_grids_are_kept(self, archive, tmp_path, monkeypatch):
+        index = tmp_path / "i"
+        first = xdicom.scan(archive, index=index, progress=False).open("T1*")
+        REGISTRY.clear()
+        monkeypatch.setattr("xdicom.api.rows.split_series", None)
+        again = xdicom.Catalog.from_index(index)
+        assert again.open("T1*").identical(first)
+        assert again.series.set_index("description").loc["T1 axial *fl3d", "arrays"] == 1
+
+    def test_a_grid_of_files_that_changed_is_not_used(self, tmp_path):
+        write_series(tmp_path / "d", {"z": 4}, **SMALL)
+        options = {"index": tmp_path / "i", "progress": False}
+        assert xdicom.scan(tmp_path / "d", **options).open().sizes["z"] == 4
+        write_series(tmp_path / "d", {"z": 6}, **SMALL)
+        assert xdicom.scan(tmp_path / "d", **options).open().sizes["z"] == 6
+
+    def test_headers_are_found_in_the_index(self, archive, tmp_path, reads):
+        da = xdicom.scan(archive, index=tmp_path / "i", progress=False).open("T1*")
+        REGISTRY.clear()
+        reads.clear()
+        assert da.dicom["EchoTime"] == [2.0, 5.0, 10.0]
+        assert reads == []
+        REGISTRY.clear()
+        os.remove(tmp_path / "i")
+        assert da.dicom["EchoTime"] == [2.0, 5.0, 10.0]
+        assert reads
+
+    def test_from_index(self, archive, tmp_path, reads):
+        index = tmp_path / "i"
+        xdicom.scan(archive, index=index, progress=False)
+        reads.clear()
+        catalog = xdicom.Catalog.from_index(index)
+        assert numbers(catalog.filter(Modality="CT")) == [1]
+        assert reads == []
+        catalog.refresh()
+        assert reads == []
+        with pytest.raises(FileNotFoundError):
+            xdicom.Catalog.from_index(tmp_path / "missing")
+        with pytest.raises(xdicom.IndexFileError):
+            xdicom.Catalog.from_index(archive / "notes.txt")
+        with pytest.raises(xdicom.IndexFileError):
+            xdicom.scan(archive, index=archive / "notes.txt")
+        assert (archive / "notes.txt").read_text() == "not DICOM"
+
+    def test_in_another_process_at_once(self, archive, tmp_path):
+        index = tmp_path / "i"
+        code = (
+            "import sys, xdicom; c = xdicom.scan(sys.argv[1], index=sys.argv[2], progress=False); "
+            "print(len(c), len(c.instances), float(c.open('T2*').sum()))"
+        )
+        command = [sys.executable, "-c", code, str(archive), str(index)]
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        said = {process.communicate(timeout=120)[0] for process in running}
+        assert len(said) == 1
+        assert said.pop().startswith("5 22 ")
+
+
+class TestParquet:
+    def test_there_and_back(self, catalog, tmp_path, reads):
+        catalog.to_parquet(tmp_path / "all.parquet")
+        reads.clear()
+        again = xdicom.Catalog.from_parquet(tmp_path / "all.parquet")
+        pd.testing.assert_frame_equal(again.series, catalog.series)
+        pd.testing.assert_frame_equal(again.problems, catalog.problems)
+        da = again.open("T1*")
+        assert len(again.open_datatree().leaves) == 5
+        assert reads == []
+        assert da.identical(plain(catalog.open("T1*")))
+        with pytest.raises(ValueError, match="scan again"):
+            again.refresh()
+
+    def test_other_programs_read_it(self, catalog, tmp_path):
+        catalog.filter(Modality="CT").to_parquet(tmp_path / "ct.parquet")
+        frame = pd.read_parquet(tmp_path / "ct.parquet")
+        assert len(frame) == 5
+        assert set(frame["Modality"]) == {"CT"}
+        assert sorted(os.listdir(tmp_path)) in (["ct.parquet"], ["ct.parquet", "index.sqlite"])
+
+    def test_an_archive_that_moved(self, tmp_path):
+        write_series(tmp_path / "a", {"z": 3}, **SMALL)
+        xdicom.scan(tmp_path / "a", progress=False).to_parquet(tmp_path / "p")
+        os.rename(tmp_path / "a", tmp_path / "b")
+        moved = xdicom.Catalog.from_parquet(tmp_path / "p", root=tmp_path / "b")
+        assert moved.open().load().sizes["z"] == 3
+
+    def test_names_that_are_no_text(self, tmp_path):
+        (path,) = write_series(tmp_path / "d", {}, **SMALL)
+        os.rename(path, os.fsencode(tmp_path / "d") + b"/\xff.dcm")
+        xdicom.scan(tmp_path / "d", progress=False).to_parquet(tmp_path / "p")
+        assert xdicom.Catalog.from_parquet(tmp_path / "p").open().load().size == 20
+
+    def test_other_files(self, tmp_path):
+        (tmp_path / "text").write_text("not parquet")
+        pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other")
+        for name in ("text", "other"):
+            with pytest.raises(xdicom.IndexFileError):
+                xdicom.Catalog.from_parquet(tmp_path / name)
+
+
+class TestProgress:
+    def test_a_bar_counts_files_series_and_problems(self, archive, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr("xdicom.headers.scan.DELAY", 0)
+        monkeypatch.setattr("xdicom.headers.scan.tqdm", partial(tqdm, mininterval=0))
+        truncate(write_series(tmp_path / "d", {"z": 2}, **SMALL)[0], bytes_off=4)
+        with pytest.warns(ExcludedFileWarning):
+            xdicom.scan(tmp_path / "d")
+        said = capsys.readouterr().err
+        assert "reading headers" in said
+        assert "series=1" in said
+        assert "problems=1" in said
+        xdicom.scan(archive, progress=False)
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_workers(archive, workers):
+    catalog = xdicom.scan(archive, workers=workers, progress=False)
+    assert len(catalog.instances) == 22

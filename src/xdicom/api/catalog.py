@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,21 @@ import xarray as xr
 from xdicom.api.chunks import chunked
 from xdicom.api.finding import find, read_options
 from xdicom.api.page import as_html, as_text
-from xdicom.api.rows import Rows
+from xdicom.api.rows import IndexRows, MemoryRows, Rows
 from xdicom.api.selection import Key, Selection, distinct_texts, everything, keyword, narrowed
 from xdicom.api.tables import instance_frame, series_frame
+from xdicom.api.updating import rows_in_index
 from xdicom.headers.elements import vr_of
+from xdicom.headers.index import Index
+from xdicom.headers.parquet import read_parquet, write_parquet
 from xdicom.headers.reading import Counts
+from xdicom.headers.scan import ScanOptions
 from xdicom.headers.values import convert
 from xdicom.opening.arrays import VARIABLE, dataset_of
 from xdicom.opening.options import OpenOptions
 from xdicom.opening.trees import groups_of, pick
 from xdicom.selecting.values import as_item, problem_frame
+from xdicom.sources.base import PathLike
 
 
 class Catalog:
@@ -145,7 +151,7 @@ class Catalog:
         ValueError
             For a value that an attribute cannot have.
         """
-        wanted: dict[Key, Any] = {**(attributes or {}), **by_keyword}
+        wanted: dict[Any, Any] = {**(attributes or {}), **by_keyword}
         return self._with(narrowed(self._rows, self._selection, wanted))
 
     # Opening
@@ -221,6 +227,73 @@ class Catalog:
         """All arrays that the options select, by the path of their node."""
         found = find(self._rows, self._selection, options, single=False)
         return groups_of(found, options, self.root)
+
+    # Beyond this session
+
+    @classmethod
+    def from_index(cls, index: PathLike) -> Catalog:
+        """What an index holds, without looking whether the files are still the same.
+
+        Reading from a file that changed or is gone raises; `refresh` brings both up to date.
+
+        Parameters
+        ----------
+        index : path
+            File that `scan` made.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        IndexFileError
+            If it is no index, or of another version.
+        """
+        found = Index.open(index)
+        again = None
+        if found.kind == "folder":
+            options = ScanOptions(errors="warn", limits_excluded=True)
+            again = partial(rows_in_index, found.root, found.path, options)
+        return cls(IndexRows(found), again=again)
+
+    def to_parquet(self, path: PathLike) -> None:
+        """Write all rows as a parquet file, for other programs or for `from_parquet`.
+
+        A row a frame: ``path`` (relative to the root), ``size``, ``mtime_ns``, ``frame_number``,
+        ``frame_id``, ``pixel_offset``, ``pixel_length``, and each attribute as text under its
+        keyword, as the files have it: PatientID, dates and descriptions too.
+
+        Parameters
+        ----------
+        path : path
+            The file, replaced if there is one.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pyarrow is not installed (``pip install xdicom[pyarrow]``).
+        """
+        table, mask = self._selection.table(self._rows)
+        write_parquet(table if mask.all() else table.take(np.flatnonzero(mask)), path)
+
+    @classmethod
+    def from_parquet(cls, path: PathLike, root: PathLike | None = None) -> Catalog:
+        """What `to_parquet` wrote, without looking whether the files are still the same.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        root : path, optional
+            Folder of the DICOM files, if it is not where it was.
+
+        Raises
+        ------
+        IndexFileError
+            If the file is not one of `to_parquet`.
+        ModuleNotFoundError
+            If pyarrow is not installed (``pip install xdicom[pyarrow]``).
+        """
+        return cls(MemoryRows(read_parquet(path, root)))
 
     def refresh(self) -> Catalog:
         """Scan again, in place: what is new is read, what changed is read again, what is gone left.

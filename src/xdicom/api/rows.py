@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from xdicom.errors import Problem
 from xdicom.headers.entries import SeriesEntry, Summary, entries_of, series_keys, summaries_of
-
-if TYPE_CHECKING:
-    from xdicom.headers.index import Index
+from xdicom.headers.index import Index
 from xdicom.headers.table import FrameTable, IntArray
 from xdicom.series.packing import pack_stacks, unpack_stacks
 from xdicom.series.stacks import GridOptions, Stack, split_series
@@ -160,7 +159,7 @@ class IndexRows:
 
     def table(self, keys: Sequence[str] | None = None) -> FrameTable:
         """The rows of some series."""
-        return self._index.table(keys)
+        return replace(self._index.table(keys), index=self._index.path)
 
     def problems(self) -> Sequence[Problem]:
         """What was wrong with the files."""

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from xdicom.api.catalog import Catalog
-from xdicom.api.rows import IndexRows, MemoryRows, Rows
-
-if TYPE_CHECKING:
-    from xdicom.headers.index import Index
-from xdicom.headers.reading import Counts
-from xdicom.headers.scan import Scan, ScanOptions, listed, scan_table, warn_of
-from xdicom.sources.base import FileStat, Listing, PathLike, Where
-
-_BATCH: Final = 5000
-"""Files after which what was read is written into the index."""
-_SECONDS: Final = 10.0
-"""Time after which it is written before that: what a scan that is killed loses at most."""
+from xdicom.api.updating import rows_in_index, rows_in_memory
+from xdicom.headers.scan import ScanOptions
+from xdicom.sources.base import PathLike, Where
 
 
 def scan(
@@ -74,36 +64,8 @@ def scan(
         raise ValueError(f'errors is "warn", "raise" or "ignore", not {errors!r}')
     options = ScanOptions(errors=errors, limits_excluded=True, progress=progress, workers=workers)
     if index is None:
-        again = partial(_in_memory, where, options)
+        again = partial(rows_in_memory, where, options)
     else:
-        again = partial(_indexed, where, os.path.abspath(os.fspath(index)), options)
+        again = partial(rows_in_index, where, os.path.abspath(os.fspath(index)), options)
     rows, counts = again()
     return Catalog(rows, again=again, counts=counts)
-
-
-def _in_memory(where: Where, options: ScanOptions) -> tuple[Rows, Counts]:
-    counts = Counts()
-    return MemoryRows(scan_table(where, options, counts)), counts
-
-
-def _indexed(where: Where, path: str, options: ScanOptions) -> tuple[Rows, Counts]:
-    """Bring an index up to date with the files."""
-    listing, errors = listed(where, options.errors)
-    index = Index.open(path, write=True)
-    changes = index.begin(listing.root, listing.kind, listing.files)
-    new = [*changes.new, *(_left_out(index, listing) if errors == "raise" else ())]
-    run = Scan(listing, options, errors)
-    for batch in run.batches(new, _BATCH, _SECONDS):
-        if len(batch):
-            index.add(batch.builder.build(listing.root, listing.kind), batch.left_out)
-    index.finish(listing.problems)
-    if errors == "warn":
-        warn_of(index.problems(), listing.root, listing.kind)
-    run.counts.known = len(listing.files) - len(new)
-    return IndexRows(index), run.counts
-
-
-def _left_out(index: Index, listing: Listing) -> list[FileStat]:
-    """Files that an earlier scan left out: now their errors are asked for."""
-    out = {problem.file for problem in index.problems() if problem.excluded}
-    return [stat for stat in listing.files if stat.path in out]

@@ -138,7 +138,7 @@ class ArrayWriter:
         self.pieces: list[bytes] = []
         """What was collected."""
         self._left = budget
-        self._known: dict[tuple[str, int, str, bytes], int] = {}
+        self._known: dict[tuple[str, bytes], int] = {}
 
     def put(self, array: Array) -> How:
         """Add an array, and give what `ArrayReader.take` must know of it.
@@ -151,18 +151,16 @@ class ArrayWriter:
         dtype, flat = array.dtype, array.ravel()
         if not _DTYPE.fullmatch(dtype.str):
             raise TypeError(f"an array of {dtype} cannot be packed")
-        how = self._form(flat)
-        stepped = not isinstance(how, str)
-        data = b"" if stepped else flat.astype(how, copy=False).tobytes()
-        key = (dtype.str, flat.size, str(how), data)
-        known = self._known.get(key)
+        data = flat.tobytes()
+        known = self._known.get((dtype.str, data))
         if known is not None:
             return known
-        self._known[key] = len(self._known)
-        if stepped:
+        self._known[dtype.str, data] = len(self._known)
+        how = self._form(flat)
+        if not isinstance(how, str):
             self._left -= flat.nbytes
         else:
-            self.pieces.append(data)
+            self.pieces.append(data if how == dtype.str else flat.astype(how).tobytes())
         return how
 
     def _form(self, flat: Array) -> How:

@@ -34,10 +34,11 @@ def references(path: str) -> Listing:
     CorruptFileError
         If the DICOMDIR cannot be read.
     """
+    source = source_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with source_of(path).open(path) as file:
+            with source.open(path) as file:
                 records = dcmread(stream_of(file, path)).get("DirectoryRecordSequence") or []
             names = [record.get("ReferencedFileID") for record in records]
     except Exception as error:  # pydicom raises anything
@@ -55,9 +56,10 @@ def references(path: str) -> Listing:
         if os.path.commonpath([inside, target]) != inside:
             what = "the DICOMDIR refers to a file outside of its folder"
             problems.append(Problem("OutsideFile", what, "/".join(parts), excluded=True))
-        elif not os.path.isfile(target):
-            what = "the DICOMDIR refers to it, but there is no such file"
-            problems.append(Problem("MissingFile", what, listed, excluded=True))
         else:
-            files[listed] = source_of(root).stat(target)._replace(path=listed)
+            try:
+                files[listed] = source.stat(target)._replace(path=listed)
+            except OSError:
+                what = "the DICOMDIR refers to it, but there is no such file"
+                problems.append(Problem("MissingFile", what, listed, excluded=True))
     return Listing(root, tuple(files[name] for name in sorted(files)), "list", tuple(problems))

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from xdicom.errors import DuplicateInstanceError, Problem
+from xdicom.headers.elements import vr_of
 from xdicom.headers.meta import read_file_meta, window_of
 from xdicom.headers.table import Column, FrameTable, IntArray, frame_id
 from xdicom.sources.places import source_of
@@ -112,7 +113,7 @@ def _mark(table: FrameTable, files: IntArray) -> FrameTable:
         name = table.files.paths[table.file[row]]
         uid = uids.texts[uids.codes[row]]
         ids[row] = frame_id(f"{uid}@{name}", int(table.frame_number[row]))
-    column = Column(np.where(marked, 0, -1).astype(np.int32), ("1",), uids.vr)
+    column = Column(np.where(marked, 0, -1).astype(np.int32), ("1",), vr_of(CONFLICT))
     return replace(table, frame_id=ids, columns={**table.columns, CONFLICT: column})
 
 

@@ -8,26 +8,39 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from operator import itemgetter
 from typing import Any, Final
 
 from xdicom.errors import IndexFileError, Problem
-from xdicom.headers import index_rows as rows
 from xdicom.headers.duplicates import Duplicates, find_duplicates
-from xdicom.headers.entries import SeriesEntry, Summary, summary_of
+from xdicom.headers.entries import SeriesEntry, Summary
 from xdicom.headers.index_file import (
+    among,
+    as_blob,
     check_file,
     create,
     damage,
     decoded,
     encoded,
     faults,
+    from_blob,
     meta,
     reading,
     writing,
 )
+from xdicom.headers.index_rows import add_rows, compact, ids_of
+from xdicom.headers.index_series import (
+    LISTING,
+    described,
+    parts_of,
+    problems_of,
+    replace_problems,
+    whole,
+)
+from xdicom.headers.index_session import Changes, Session, check_moved, compare, without_own
+from xdicom.headers.index_twice import Groups, resolved, rows_of, settle, states, unsettled
 from xdicom.headers.joining import join
 from xdicom.headers.packing import unpack
 from xdicom.headers.table import FrameTable
@@ -37,16 +50,6 @@ VERSION: Final = version("xdicom")
 """Of whoever infers the grids that an index keeps."""
 PATIENCE: Final = 1.0
 """Seconds that others' turn is waited for to keep a grid, which can be found again."""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """How a listing differs from what an index holds."""
-
-    new: list[FileStat]
-    """Files that are not known, or whose size or time is another."""
-    gone: list[str]
-    """Paths of files that are known and no longer there."""
 
 
 class Index:
@@ -82,7 +85,7 @@ class Index:
         self.path = path
         """Absolute path of the file."""
         self._moved: tuple[str, str] | None = None
-        self._session: _Session | None = None
+        self._session = Session()
 
     @classmethod
     def open(cls, path: PathLike, *, write: bool = False) -> Index:
@@ -170,29 +173,16 @@ class Index:
         IndexFileError
             If the index is of another folder, which still is there.
         """
-        own = self._own_names(root)
-        files = [f for f in listing_files if f.path not in own]
+        files = without_own(listing_files, self.path, root)
         with reading(self.path) as connection:
-            found = connection.execute("SELECT path, size, mtime_ns FROM files").fetchall()
+            session = compare(connection, files)
             before = self._where(connection)
-        paths = _all_decoded([path for path, _, _ in found])
-        known = set(zip(paths, (f[1] for f in found), (f[2] for f in found), strict=True))
-        new = [f for f in files if f not in known]
-        listed = {f.path for f in files}
-        gone = [path for path in paths if path not in listed]
         if before != (root, kind):
-            if before[0] not in ("", root) and len(new) == len(files):
-                _check_moved(self.path, before[0], root)
+            if before[0] not in ("", root) and session.elsewhere:
+                check_moved(self.path, before[0], root)
             self._move(root, kind, new=not before[0])
-        before_now = set(paths) if new else set()
-        changed = [f for f in new if f.path in before_now]
-        self._session = _Session(listed, gone, changed)
-        return Changes(new, gone)
-
-    def _own_names(self, root: str) -> set[str]:
-        """What the index and its journal are called in a listing."""
-        name = os.path.relpath(os.path.realpath(self.path), os.path.realpath(root))
-        return {name, f"{name}-journal"}
+        self._session = session
+        return session.changes
 
     def _move(self, root: str, kind: str, *, new: bool) -> None:
         try:
@@ -225,7 +215,7 @@ class Index:
             If it cannot be written; then the index is as it was.
         """
         with writing(self.path) as connection:
-            if rows.add(connection, table, left_out):
+            if add_rows(connection, table, left_out):
                 _note_change(connection, finished=False)
 
     def finish(self, problems_of_listing: Sequence[Problem]) -> None:
@@ -246,63 +236,25 @@ class Index:
             If files that share a SOPInstanceUID cannot be read to be compared.
         """
         with reading(self.path) as connection:
-            if not self._differs(connection, problems_of_listing):
+            if not self._session.differs(connection, problems_of_listing):
                 return
-        compared: rows.Groups = {}
+        compared: Groups = {}
         duplicates = Duplicates()
         while True:
             with writing(self.path) as connection:
-                self._forget(connection)
-                connection.execute(f"DELETE FROM problems WHERE origin = {rows.LISTING}")
-                rows.replace_problems(connection, problems_of_listing, rows.LISTING, {})
-                groups = rows.unsettled(connection)
-                compared = rows.settle(connection, groups, compared, duplicates)
+                self._session.forget(connection)
+                connection.execute(f"DELETE FROM problems WHERE origin = {LISTING}")
+                replace_problems(connection, problems_of_listing, LISTING, {})
+                groups = unsettled(connection)
+                compared = settle(connection, groups, compared, duplicates)
                 if not compared:
-                    rows.compact(connection)
+                    compact(connection)
                 _note_change(connection, finished=not compared)
-                table = rows.rows_of(connection, compared, *self._where(connection))
+                table = rows_of(connection, compared, *self._where(connection))
             if not compared:
                 return
             # contents are read while no lock is held: that may take long
             duplicates = find_duplicates(table)
-
-    def _differs(self, connection: sqlite3.Connection, problems: Sequence[Problem]) -> bool:
-        """Whether there is anything to be finished."""
-        before = rows.problems_of(connection, f"WHERE origin = {rows.LISTING}")
-        changed = self._session is not None and (self._session.gone or self._session.changed)
-        return (
-            bool(changed)
-            or not meta(connection)["finished"]
-            or set(before) != set(problems)
-            or bool(self._past_problems(connection))
-        )
-
-    def _forget(self, connection: sqlite3.Connection) -> None:
-        """Remove files that are gone, and what is known of those that changed and cannot be read.
-
-        Others may have added them meanwhile.
-        """
-        if self._session is None:
-            return
-        stats = {f.path: f[1:] for f in self._session.changed}
-        query = "SELECT path, size, mtime_ns FROM files WHERE path IN"
-        found = rows.among(connection, query, map(encoded, stats))
-        stale = [name for path, *stat in found if tuple(stat) != stats[name := decoded(path)]]
-        rows.remove(connection, [*self._session.gone, *stale])
-        connection.executemany(
-            "DELETE FROM problems WHERE path = ?", self._past_problems(connection)
-        )
-
-    def _past_problems(self, connection: sqlite3.Connection) -> list[tuple[bytes]]:
-        """Paths of files that could not be read once and are gone."""
-        if self._session is None:
-            return []
-        query = (
-            f"SELECT DISTINCT path FROM problems WHERE origin = {rows.READING} "
-            "AND series IS NULL AND path NOT IN (SELECT path FROM files)"
-        )
-        found = connection.execute(query).fetchall()
-        return [row for row in found if decoded(row[0]) not in self._session.listed]
 
     # What there is
 
@@ -320,26 +272,26 @@ class Index:
         entries: list[tuple[str, SeriesEntry]] = []
         for (series, key, instances, frames, first, _), identity in zip(found, texts, strict=True):
             if series in tables:
-                entry, name = rows.described(tables[series]), tables[series].files.paths[0]
+                entry, name = described(tables[series])[0], tables[series].files.paths[0]
             else:
-                entry = SeriesEntry(rows.from_blob(key), instances, frames, identity)
+                entry = SeriesEntry(from_blob(key), instances, frames, identity)
                 name = decoded(first)
             entries.append((name, replace(entry, parts=tuple(parts.get(series, ())))))
         return [entry for _, entry in sorted(entries, key=itemgetter(0))]
 
     def summaries(self, keys: Iterable[str] | None = None) -> dict[str, Summary]:
-        """By key of the series: the distinct texts of each attribute, as `entries.summary_of`."""
+        """By key of the series: the distinct texts of each attribute, as `entries.summaries_of`."""
         with reading(self.path) as connection:
             query = "SELECT id, key, summary FROM series"
             if keys is None:
                 found = connection.execute(query).fetchall()
             else:
-                wanted = map(rows.as_blob, keys)
-                found = list(rows.among(connection, f"{query} WHERE key IN", wanted))
+                wanted = map(as_blob, keys)
+                found = list(among(connection, f"{query} WHERE key IN", wanted))
             tables = self._described_later(connection, (f[0] for f in found if f[2] is None))
         texts = self._loaded(f[2] for f in found)
         return {
-            rows.from_blob(key): summary_of(tables[series]) if series in tables else summary
+            from_blob(key): described(tables[series])[1] if series in tables else summary
             for (series, key, _), summary in zip(found, texts, strict=True)
         }
 
@@ -347,11 +299,8 @@ class Index:
         self, connection: sqlite3.Connection, series: Iterable[int]
     ) -> dict[int, FrameTable]:
         """The rows of series of which nothing is said until `finish`."""
-        known = rows.states(connection)
-        return {
-            number: rows.resolved(join(rows.parts_of(connection, number)), known)
-            for number in series
-        }
+        known = states(connection)
+        return {number: resolved(join(parts_of(connection, number)), known) for number in series}
 
     def _loaded(self, texts: Iterable[str | None]) -> list[Any]:
         """Values of JSON, all in one go; None where there is no text."""
@@ -384,32 +333,32 @@ class Index:
             root, kind = self._where(connection)
             if keys is None:
                 parts = connection.execute("SELECT rows FROM parts ORDER BY id").fetchall()
-                problems = rows.problems_of(connection)
+                problems = problems_of(connection)
             else:
                 ids = self._ids(connection, keys)
                 query = "SELECT rows FROM parts WHERE series IN"
-                parts = list(rows.among(connection, query, ids))
-                problems = rows.problems_of(connection, "WHERE series IS NULL")
+                parts = list(among(connection, query, ids))
+                problems = problems_of(connection, "WHERE series IS NULL")
                 for number in ids:
-                    problems += rows.problems_of(connection, "WHERE series = ?", (number,))
-            known = rows.states(connection)
-            twice: rows.Groups = {}
+                    problems += problems_of(connection, "WHERE series = ?", (number,))
+            known = states(connection)
+            twice: Groups = {}
             if not meta(connection)["finished"]:
-                twice = rows.unsettled(connection)
-            shared = rows.rows_of(connection, twice, root, kind)
+                twice = unsettled(connection)
+            shared = rows_of(connection, twice, root, kind)
         with faults(self.path):
-            table = rows.whole([unpack(data, root, kind) for (data,) in parts], root, kind)
+            table = whole([unpack(data, root, kind) for (data,) in parts], root, kind)
         if len(shared):
             found = find_duplicates(shared)
             of_others = set(shared.files.paths).difference(table.files.paths, found.dropped)
             problems += [p for p in found.problems if p.file not in of_others]
             known = Duplicates(known.dropped | found.dropped, known.conflicts | found.conflicts)
-        return rows.resolved(replace(table, problems=tuple(problems)), known)
+        return resolved(replace(table, problems=tuple(problems)), known)
 
     @staticmethod
     def _ids(connection: sqlite3.Connection, keys: Iterable[str]) -> list[int]:
-        wanted = {rows.as_blob(key): key for key in keys}
-        ids = dict(rows.among_series(connection, wanted))
+        wanted = {as_blob(key): key for key in keys}
+        ids = ids_of(connection, wanted)
         for blob, key in wanted.items():
             if blob not in ids:
                 raise KeyError(key)
@@ -418,7 +367,7 @@ class Index:
     def problems(self) -> list[Problem]:
         """What was wrong with the files."""
         with reading(self.path) as connection:
-            return rows.problems_of(connection)
+            return problems_of(connection)
 
     def problem_counts(self) -> dict[str, int]:
         """How many problems there are with the files of a series, by its key."""
@@ -426,7 +375,7 @@ class Index:
             found = connection.execute(
                 "SELECT key, count(*) FROM problems JOIN series ON series = id GROUP BY id"
             ).fetchall()
-        return {rows.from_blob(key): count for key, count in found}
+        return {from_blob(key): count for key, count in found}
 
     # What was inferred
 
@@ -443,7 +392,7 @@ class Index:
         with reading(self.path) as connection:
             found = connection.execute(
                 "SELECT data FROM grids WHERE key = ? AND digest = ? AND version = ?",
-                (rows.as_blob(key), digest, VERSION),
+                (as_blob(key), digest, VERSION),
             ).fetchone()
         return None if found is None else found[0]
 
@@ -459,7 +408,7 @@ class Index:
         shape : object, optional
             Any JSON, which `shapes` gives back.
         """
-        values = (rows.as_blob(key), digest, VERSION, json.dumps(shape), data)
+        values = (as_blob(key), digest, VERSION, json.dumps(shape), data)
         with (
             suppress(IndexFileError, FileNotFoundError),
             writing(self.path, PATIENCE) as connection,
@@ -467,34 +416,14 @@ class Index:
             connection.execute("INSERT OR REPLACE INTO grids VALUES (?, ?, ?, ?, ?)", values)
 
     def shapes(self) -> dict[str, Any]:
-        """What was kept beside the grids, by key of the series, of those whose rows are the same."""
+        """What was kept beside the grids that are still right, by key of the series."""
         with reading(self.path) as connection:
             found = connection.execute(
                 "SELECT key, shape FROM grids JOIN series USING (key, digest) WHERE version = ?",
                 (VERSION,),
             ).fetchall()
         texts = self._loaded(text for _, text in found)
-        return {rows.from_blob(key): shape for (key, _), shape in zip(found, texts, strict=True)}
-
-
-@dataclass(frozen=True)
-class _Session:
-    """What `Index.begin` found, for `Index.finish`."""
-
-    listed: set[str]
-    """Paths of the listing."""
-    gone: list[str]
-    """Paths of files that are no longer there."""
-    changed: list[FileStat]
-    """Files that were known with another size or time."""
-
-
-def _all_decoded(paths: Sequence[bytes]) -> list[str]:
-    """Many paths in one go."""
-    found = decoded(b"\0".join(paths)).split("\0") if paths else []
-    if len(found) != len(paths):
-        raise damage("a path is none")
-    return found
+        return {from_blob(key): shape for (key, _), shape in zip(found, texts, strict=True)}
 
 
 def _note_change(connection: sqlite3.Connection, *, finished: bool | None = None) -> None:
@@ -502,15 +431,3 @@ def _note_change(connection: sqlite3.Connection, *, finished: bool | None = None
     if finished is not None:
         query = "UPDATE meta SET value = ? WHERE name = 'finished'"
         connection.execute(query, (int(finished),))
-
-
-def _check_moved(path: str, before: str, root: str) -> None:
-    """Refuse an index of a folder that still is where it was."""
-    if os.path.exists(before):
-        raise IndexFileError(
-            "the index is of another folder",
-            file=path,
-            expected=before,
-            found=root,
-            remedy="Name another file for the index of this folder",
-        )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -23,13 +22,15 @@ from xdicom.headers.index_series import (
     undescribe,
 )
 from xdicom.headers.index_twice import NORMAL, resolved, states
-from xdicom.headers.joining import join
+from xdicom.headers.joining import join, split
 from xdicom.headers.packing import pack, unpack
 from xdicom.headers.table import FrameTable, IntArray, frame_id
 from xdicom.sources.base import FileStat
 
 
-def add(connection: sqlite3.Connection, table: FrameTable, left_out: Sequence[FileStat]) -> bool:
+def add_rows(
+    connection: sqlite3.Connection, table: FrameTable, left_out: Sequence[FileStat]
+) -> bool:
     """Add the rows of files, in place of those that the index holds of them.
 
     Parameters
@@ -64,6 +65,10 @@ def add(connection: sqlite3.Connection, table: FrameTable, left_out: Sequence[Fi
         return False
     paths = [*(read[i].path for i in fresh), *(f.path for f in out)]
     remove(connection, [path for path in paths if path in known])
+    connection.executemany(
+        f"DELETE FROM problems WHERE path = ? AND origin = {READING}",
+        [(encoded(path),) for path in paths],
+    )
     if len(fresh) < len(read):
         table = table.take(np.flatnonzero(np.isin(table.file, fresh)))
     series = _insert_rows(connection, join([table])) if len(table) else {}
@@ -85,12 +90,10 @@ def _insert_rows(connection: sqlite3.Connection, table: FrameTable) -> dict[str,
     used, codes = np.unique(of_file[table.file], return_inverse=True)
     codes = codes.ravel().astype(np.int64)
     keys = [as_blob(names[i]) for i in used]
-    ids = dict(among_series(connection, keys))
-    entries = entries_of(table, codes)
-    order = np.argsort(codes, kind="stable")
-    bounds = np.flatnonzero(np.diff(codes[order])) + 1
-    for key, entry, rows in zip(keys, entries, np.split(order, bounds), strict=True):
-        part = table if len(rows) == len(table) else table.take(rows)
+    ids = ids_of(connection, keys)
+    entries, summaries = entries_of(table, codes), summaries_of(table)
+    parts = [table] if len(keys) == 1 else split(table, codes)
+    for key, entry, part in zip(keys, entries, parts, strict=True):
         known = key in ids
         if known:
             undescribe(connection, ids[key])
@@ -99,7 +102,7 @@ def _insert_rows(connection: sqlite3.Connection, table: FrameTable) -> dict[str,
             ids[key] = made.lastrowid or 0
         insert_part(connection, ids[key], part)
         if not known:
-            describe(connection, ids[key], part, entry)
+            describe(connection, ids[key], part, (entry, summaries[entry.key]))
     series = dict(
         zip(
             (table.files.paths[i] for i in table.file[first]),
@@ -121,9 +124,9 @@ def _insert_rows(connection: sqlite3.Connection, table: FrameTable) -> dict[str,
     return series
 
 
-def among_series(connection: sqlite3.Connection, keys: Iterable[bytes]) -> Iterator[Any]:
-    """Key and id of the series that there are."""
-    return among(connection, "SELECT key, id FROM series WHERE key IN", keys)
+def ids_of(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
+    """The numbers of those series that there are."""
+    return dict(among(connection, "SELECT key, id FROM series WHERE key IN", keys))
 
 
 def _instances(table: FrameTable, first: IntArray) -> list[int | None]:

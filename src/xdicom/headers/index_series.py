@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,9 @@ READING: Final = 1
 TWICE: Final = 2
 """When those were compared that share a SOPInstanceUID."""
 
+Description: TypeAlias = tuple[SeriesEntry, Summary]
+"""What is said of a series."""
+
 
 def whole(tables: Sequence[FrameTable], root: str, kind: str) -> FrameTable:
     """The tables as one; one without rows if there is none."""
@@ -31,12 +34,12 @@ def whole(tables: Sequence[FrameTable], root: str, kind: str) -> FrameTable:
 
 
 def insert_part(connection: sqlite3.Connection, series: int, table: FrameTable) -> None:
+    """Insert rows of a series."""
     connection.execute("INSERT INTO parts (series, rows) VALUES (?, ?)", (series, pack(table)))
 
 
-
-
 def undescribe(connection: sqlite3.Connection, series: int) -> None:
+    """Say no more of a series, whose rows changed."""
     connection.execute(
         "UPDATE series SET instances = NULL, frames = NULL, first = NULL, identity = NULL, "
         "digest = NULL, summary = NULL WHERE id = ?",
@@ -45,14 +48,16 @@ def undescribe(connection: sqlite3.Connection, series: int) -> None:
 
 
 def describe(
-    connection: sqlite3.Connection, series: int, table: FrameTable, entry: SeriesEntry
+    connection: sqlite3.Connection, series: int, table: FrameTable, said: Description
 ) -> None:
+    """Say of a series what its rows are."""
+    entry, summary = said
     connection.execute(
         "UPDATE series SET instances = ?, frames = ?, first = ?, identity = ?, digest = ?, "
         "summary = ? WHERE id = ?",
         (
             *(entry.instances, entry.frames, encoded(table.files.paths[0])),
-            *(_json(dict(entry.identity)), table.digest, _json(summary_of(table)), series),
+            *(_json(dict(entry.identity)), table.digest, _json(summary), series),
         ),
     )
 
@@ -61,10 +66,10 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def described(table: FrameTable) -> SeriesEntry:
-    """The entry of the one series whose rows a table has."""
+def described(table: FrameTable) -> Description:
+    """What can be said of the one series whose rows a table has."""
     (entry,) = entries_of(table, np.zeros(len(table), np.int64))
-    return entry
+    return entry, summaries_of(table)[entry.key]
 
 
 def parts_of(connection: sqlite3.Connection, series: int) -> list[FrameTable]:
@@ -81,15 +86,12 @@ def replace_problems(
 ) -> None:
     """Insert problems, in place of those of the same origin with the same files."""
     rows = [
-        (
-            *(series.get(p.file), encoded(p.file), origin, p.kind, as_blob(p.message)),
-            *(p.frame, int(p.excluded)),
-        )
+        (series.get(p.file), encoded(p.file), p.kind, as_blob(p.message), p.frame, p.excluded)
         for p in problems
     ]
     paths = {(row[1],) for row in rows}
     connection.executemany(f"DELETE FROM problems WHERE path = ? AND origin = {origin}", paths)
-    connection.executemany("INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany(f"INSERT INTO problems VALUES (?, ?, {origin}, ?, ?, ?, ?)", rows)
 
 
 def problems_of(

@@ -1,15 +1,16 @@
-"""Tables of one root become one table, as one scan of all their files gives it."""
+"""Tables of one root become one table, as one scan of all their files gives it, and one several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray
 
 _OF_ROWS: Final = ("frame_number", "frame_id", "pixel_offset", "pixel_length")
@@ -80,28 +81,26 @@ def _concatenated(tables: Sequence[FrameTable]) -> FrameTable:
 
 def _merged(tables: Sequence[FrameTable], keyword: str) -> Column:
     """One column over the distinct texts of all."""
-    found = [table.columns.get(keyword) for table in tables]
-    columns = [column for column in found if column is not None]
-    texts = columns[0].texts
-    if any(column.texts != texts for column in columns):
-        texts = tuple(dict.fromkeys(chain.from_iterable(column.texts for column in columns)))
-    number: dict[str, int] = {}
-    start = 0
-    codes: list[npt.NDArray[np.int32]] = []
-    disjoint = len(texts) == sum(len(column.texts) for column in columns)
-    for table, column in zip(tables, found, strict=True):
-        if column is None:
-            codes.append(np.full(len(table), MISSING, np.int32))
-        elif column.texts == texts[: len(column.texts)]:
-            codes.append(column.codes)
-        elif disjoint:
-            codes.append(np.where(column.codes < 0, MISSING, column.codes + np.int32(start)))
-        else:
-            number = number or dict(zip(texts, count()))
-            places = [*map(number.__getitem__, column.texts), MISSING]
-            codes.append(np.array(places, np.int32)[column.codes])
-        start += 0 if column is None else len(column.texts)
-    return Column(np.concatenate(codes), texts, columns[0].vr)
+    columns = [table.columns.get(keyword) for table in tables]
+    found = [column for column in columns if column is not None]
+    codes = np.concatenate(
+        [
+            np.full(len(table), MISSING, np.int32) if column is None else column.codes
+            for table, column in zip(tables, columns, strict=True)
+        ]
+    )
+    texts, vr = found[0].texts, found[0].vr
+    if all(column.texts == texts for column in found):
+        return Column(codes, texts, vr)
+    lengths = [0 if column is None else len(column.texts) for column in columns]
+    starts = np.cumsum([0, *lengths[:-1]], dtype=np.int32)
+    each = list(chain.from_iterable(column.texts for column in found))
+    texts = tuple(dict.fromkeys(each))
+    places = codes + np.repeat(starts, [len(table) for table in tables])
+    if len(texts) < len(each):
+        number = dict(zip(texts, count()))
+        places = np.array([number[text] for text in each], np.int32)[places]
+    return Column(np.where(codes < 0, np.int32(MISSING), places), texts, vr)
 
 
 def _in_order(table: FrameTable) -> FrameTable:
@@ -135,3 +134,81 @@ def _in_order(table: FrameTable) -> FrameTable:
 
 def _is_sorted(order: npt.NDArray[np.integer[Any]] | Sequence[int]) -> bool:
     return bool(np.array_equal(order, np.arange(len(order))))
+
+
+def split(table: FrameTable, codes: IntArray) -> list[FrameTable]:
+    """The table of the rows of each code, without problems.
+
+    Parameters
+    ----------
+    table : FrameTable
+        Any.
+    codes : array of int, shape (rows,)
+        0, 1 … without gaps.
+
+    Returns
+    -------
+    list of FrameTable
+        As `FrameTable.take` gives each; faster where there are many.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> from xdicom.headers.scan import scan_table
+    >>> paths = [get_testdata_file(name) for name in ("CT_small.dcm", "MR_small.dcm")]
+    >>> [part.files.paths for part in split(scan_table(paths), np.array([1, 0]))]
+    [('MR_small.dcm',), ('CT_small.dcm',)]
+    """
+    order = np.argsort(codes, kind="stable")
+    of_row = codes[order]
+    number = int(of_row[-1]) + 1 if len(of_row) else 0
+    bounds = np.searchsorted(of_row, np.arange(number + 1)).tolist()
+    columns: list[dict[str, Column]] = [{} for _ in range(number)]
+    for keyword, column in table.columns.items():
+        for found, part in zip(columns, _parted(column, order, of_row, bounds), strict=True):
+            if part.texts:
+                found[keyword] = part
+    parts = []
+    for own, (start, stop) in zip(columns, pairwise(bounds), strict=True):
+        rows = order[start:stop]
+        used, file = np.unique(table.file[rows], return_inverse=True)
+        of_rows: dict[str, Any] = {name: getattr(table, name)[rows] for name in _OF_ROWS}
+        parts.append(
+            replace(
+                table,
+                files=table.files.take(used),
+                file=file.astype(np.int64),
+                columns=own,
+                dimensions=_taken(table, used.tolist()),
+                problems=(),
+                **of_rows,
+            )
+        )
+    return parts
+
+
+def _taken(table: FrameTable, files: Sequence[int]) -> dict[int, tuple[DimensionIndex, ...]]:
+    """The dimension indices of some files."""
+    if not table.dimensions:
+        return {}
+    return {i: found for i, j in enumerate(files) if (found := table.dimensions.get(j))}
+
+
+def _parted(
+    column: Column, order: IntArray, of_row: IntArray, bounds: Sequence[int]
+) -> Iterator[Column]:
+    """A column for the rows of each code, with only the texts that they use."""
+    pieces = list(pairwise(bounds))
+    codes = column.codes[order]
+    if len(column.texts) == 1 and (codes == 0).all():
+        yield from (Column(codes[a:b], column.texts, column.vr) for a, b in pieces)
+        return
+    width = len(column.texts) + 1
+    pairs, places = np.unique(of_row * width + codes + 1, return_inverse=True)
+    places = places.ravel().astype(np.int32)
+    which = (pairs % width).tolist()
+    starts = np.searchsorted(pairs // width, np.arange(len(pieces) + 1)).tolist()
+    for (a, b), (first, last) in zip(pieces, pairwise(starts), strict=True):
+        first += not which[first]  # the rows without a text
+        texts = tuple([column.texts[i - 1] for i in which[first:last]])
+        yield Column(np.maximum(places[a:b] - first, MISSING), texts, column.vr)

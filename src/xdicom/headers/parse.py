@@ -22,9 +22,7 @@ from xdicom.headers.elements import (
 )
 from xdicom.headers.groups import GroupReader
 from xdicom.headers.meta import (
-    dataset_start,
     encoding_of,
-    inflate,
     inflated_window,
     is_encapsulated,
     is_public,
@@ -45,7 +43,6 @@ from xdicom.headers.walk import (
     end_of_sequence,
 )
 
-__all__ = ["DimensionIndex", "Head", "PixelElement", "dataset_start", "inflate", "parse"]
 
 _PIXEL: Final = {
     0x7FE00010: "PixelData",

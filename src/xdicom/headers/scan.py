@@ -34,6 +34,8 @@ SLOW_READ: Final = 100e-6
 """Seconds a file from which on several are read at once: the disk is cold, or far away."""
 WORKERS: Final = 8
 """How many are then read at once."""
+DELAY: Final = 1.0
+"""Seconds after which a bar is shown."""
 _NO_LIMIT: Final = 2**62
 
 
@@ -188,7 +190,7 @@ class Scan:
             total=len(files),
             desc="reading headers",
             unit="file",
-            delay=1,
+            delay=DELAY,
             leave=False,
             disable=self._options.progress is False,
         )
@@ -198,8 +200,8 @@ class Scan:
                 block = files[start : start + (_BLOCK if self._single else _BLOCK_OF_WORKERS)]
                 start += len(block)
                 self._read_block(block, batch)
-                bar.update(len(block))
                 bar.set_postfix(self._progress(batch, series), refresh=False)
+                bar.update(len(block))
                 if len(batch) >= most or time.monotonic() - begun > seconds:
                     series += batch.builder.distinct("SeriesInstanceUID")
                     yield batch

@@ -117,6 +117,8 @@ class FrameTable:
     """What was wrong with the files."""
     kind: str = "folder"
     """``folder``, ``file`` or ``list``: how the files were named."""
+    index: str | None = None
+    """Index file that holds the rows too."""
 
     def __len__(self) -> int:
         return len(self.file)
@@ -173,6 +175,7 @@ class FrameTable:
             dimensions={i: d for i, j in enumerate(used) if (d := self.dimensions.get(int(j)))},
             problems=tuple(p for p in self.problems if p.file not in others),
             kind=self.kind,
+            index=self.index,
         )
 
     def path(self, row: int) -> str:

@@ -134,7 +134,7 @@ def source_json(source: FrameTable, table: FrameTable) -> str:
         entry: dict[str, Any] = {
             "root": source.root,
             "table": whole.digest,
-            "index": None,
+            "index": source.index,
             "series": uid,
         }
         if source.kind != "folder" and len(source.files.paths) <= _MOST_LISTED:

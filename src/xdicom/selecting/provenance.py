@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xdicom.errors import HeadersUnavailableError, XDicomError
+from xdicom.errors import HeadersUnavailableError, IndexFileError, XDicomError
+from xdicom.headers.index import Index
 from xdicom.headers.match import matches
 from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.table import REGISTRY, FrameTable
@@ -168,7 +169,27 @@ def _table(entry: dict[str, Any]) -> FrameTable:
     found = REGISTRY.find(digest)
     if found is not None:
         return found
-    root = entry["root"]
+    table = _in_index(entry)
+    if table is None:
+        table = _read_again(entry)
+    REGISTRY.remember(table)
+    return table
+
+
+def _in_index(entry: dict[str, Any]) -> FrameTable | None:
+    """The table as the index holds it that the array was opened from; None if it does not."""
+    if not entry.get("index"):
+        return None
+    try:
+        table = Index.open(entry["index"]).table([entry["series"]])
+    except (IndexFileError, OSError, KeyError):
+        return None  # the files themselves tell as well
+    return table if table.digest == entry["table"] else None
+
+
+def _read_again(entry: dict[str, Any]) -> FrameTable:
+    """The table as the files give it."""
+    root, digest = entry["root"], entry["table"]
     remedy = "Pass source= with the folder where the files are now"
     where: Where = root
     if entry.get("files"):
@@ -187,5 +208,4 @@ def _table(entry: dict[str, Any]) -> FrameTable:
             found=f"digest {table.digest}",
             remedy=remedy,
         )
-    REGISTRY.remember(table)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -108,6 +109,8 @@ class LocalSource:
     def stat(self, path: str) -> FileStat:
         """Size and time of a file now."""
         found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "no regular file", path)
         return FileStat(path, found.st_size, found.st_mtime_ns)
 
     def open(self, path: str) -> LocalFile:

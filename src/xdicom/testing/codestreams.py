@@ -54,6 +54,8 @@ def _unsigned(frame: Frame, bits: int) -> Frame:
 def _rle(frame: Frame, bits: int) -> bytes:
     return RLELosslessEncoder.encode(
         np.ascontiguousarray(frame).tobytes(),
+        # named, since the encoder of another package, where that is installed, would come first
+        encoding_plugin="pylibjpeg",
         rows=frame.shape[0],
         columns=frame.shape[1],
         samples_per_pixel=3 if frame.ndim == 3 else 1,

@@ -1,0 +1,133 @@
+"""How the files of a listing differ from those in an index, and what leaves it therefore."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from xdicom.errors import IndexFileError, Problem
+from xdicom.headers.index_file import among, damage, decoded, encoded, meta
+from xdicom.headers.index_rows import remove
+from xdicom.headers.index_series import LISTING, READING, problems_of
+from xdicom.sources.base import FileStat
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a listing differs from what an index holds."""
+
+    new: list[FileStat]
+    """Files that are not known, or whose size or time is another."""
+    gone: list[str]
+    """Paths of files that are known and no longer there."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the begin of a scan finds, for its end."""
+
+    files: Sequence[FileStat] | None = None
+    """All that were listed; None without a listing."""
+    changes: Changes = field(default_factory=lambda: Changes([], []))
+    """What is to be read and to be forgotten."""
+    changed: tuple[FileStat, ...] = ()
+    """New files that were known with another size or time."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether no file is known at its place."""
+        return len(self.changes.new) == len(self.files or ())
+
+    def differs(self, connection: sqlite3.Connection, problems: Sequence[Problem]) -> bool:
+        """Whether there is anything to be done at the end.
+
+        Parameters
+        ----------
+        connection : Connection
+            That may read.
+        problems : sequence of Problem
+            Of the listing.
+        """
+        before = problems_of(connection, f"WHERE origin = {LISTING}")
+        return (
+            bool(self.changes.gone or self.changed)
+            or not meta(connection)["finished"]
+            or set(before) != set(problems)
+            or bool(self._past_problems(connection))
+        )
+
+    def forget(self, connection: sqlite3.Connection) -> None:
+        """Remove files that are gone, and what is known of those that changed and cannot be read.
+
+        Others may have added them meanwhile.
+        """
+        stats = {f.path: f[1:] for f in self.changed}
+        query = "SELECT path, size, mtime_ns FROM files WHERE path IN"
+        found = [
+            (decoded(path), stat) for path, *stat in among(connection, query, map(encoded, stats))
+        ]
+        stale = [path for path, stat in found if tuple(stat) != stats[path]]
+        remove(connection, [*self.changes.gone, *stale])
+        connection.executemany(
+            "DELETE FROM problems WHERE path = ?", self._past_problems(connection)
+        )
+
+    def _past_problems(self, connection: sqlite3.Connection) -> list[tuple[bytes]]:
+        """Paths of files that could not be read once and are gone."""
+        if self.files is None:
+            return []
+        found = connection.execute(
+            f"SELECT DISTINCT path FROM problems WHERE origin = {READING} "
+            "AND series IS NULL AND path NOT IN (SELECT path FROM files)"
+        ).fetchall()
+        listed = {f.path for f in self.files} if found else ()
+        return [row for row in found if decoded(row[0]) not in listed]
+
+
+def compare(connection: sqlite3.Connection, files: Sequence[FileStat]) -> Session:
+    """Compare the files of a listing with those that are known."""
+    found = connection.execute("SELECT path, size, mtime_ns FROM files").fetchall()
+    paths = _all_decoded([f[0] for f in found])
+    stats = list(zip(paths, (f[1] for f in found), (f[2] for f in found), strict=True))
+    if stats == files:
+        return Session(files)
+    known, listed = set(stats), {f.path for f in files}
+    new = [f for f in files if f not in known]
+    gone = [path for path in paths if path not in listed]
+    before = set(paths) if new else set()
+    return Session(files, Changes(new, gone), tuple(f for f in new if f.path in before))
+
+
+def _all_decoded(paths: Sequence[bytes]) -> list[str]:
+    """Many paths in one go."""
+    found = decoded(b"\0".join(paths)).split("\0") if paths else []
+    if len(found) != len(paths):
+        raise damage("a path is none")
+    return found
+
+
+def without_own(files: Iterable[FileStat], path: str, root: str) -> list[FileStat]:
+    """The files of a listing but for the index itself and its journal, if it lies in the folder."""
+    name = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
+    own = (name, f"{name}-journal")
+    return [f for f in files if f.path not in own]
+
+
+def check_moved(path: str, before: str, root: str) -> None:
+    """Refuse an index of a folder that still is where it was.
+
+    Raises
+    ------
+    IndexFileError
+        With both folders.
+    """
+    if os.path.exists(before):
+        raise IndexFileError(
+            "the index is of another folder",
+            file=path,
+            expected=before,
+            found=root,
+            remedy="Name another file for the index of this folder",
+        )
