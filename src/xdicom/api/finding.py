@@ -79,7 +79,7 @@ def find(
     if options.group_by is not None:
         table, mask = chosen.table(rows)
         return series_of(table, replace(options, select=None), mask)
-    matching = [one for one in chosen.series if is_wanted(one.entry, options.series)]
+    matching = [one for one in chosen.series if is_wanted(one, options.series)]
     if options.group is not None:
         matching = [one for one in matching if _may_hold(one.path, options.group)]
     if not matching:

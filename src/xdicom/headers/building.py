@@ -55,7 +55,12 @@ class _Growing:
             pairs = [(row, text) for row, text in zip(rows, texts, strict=True) if text]
             rows, texts = [row for row, _ in pairs], [text for _, text in pairs]
         self.rows.extend(rows)
-        self.codes.extend(map(self.texts.__getitem__, texts))
+        if len(set(texts)) == len(texts) and self.texts.keys().isdisjoint(texts):
+            codes = range(len(self.texts), len(self.texts) + len(texts))
+            self.texts.update(zip(texts, codes, strict=True))  # each is new, as UIDs are
+            self.codes.extend(codes)
+        else:
+            self.codes.extend(map(self.texts.__getitem__, texts))
 
     def build(self, length: int, vr: str) -> Column:
         """The column of a table of so many rows."""
@@ -179,9 +184,12 @@ class TableBuilder:
             place = template.places[index]
             distinct = dict.fromkeys(raws)
             texts, faults = template.texts.read_all(place.tag, place.vr, list(distinct), "<")
-            known = dict(zip(distinct, texts, strict=True))
-            self._column(keyword).each(rows, [known[raw] for raw in raws])
-            self._note_faults(block, raws, list(distinct), faults)
+            if len(distinct) < len(raws):
+                known = dict(zip(distinct, texts, strict=True))
+                texts = [known[raw] for raw in raws]
+            self._column(keyword).each(rows, texts)
+            if faults:
+                self._note_faults(block, raws, list(distinct), faults)
 
     def _note_faults(
         self,

@@ -252,6 +252,7 @@ class Index:
                 _note_change(connection, finished=not compared)
                 table = rows_of(connection, compared, *self._where(connection))
             if not compared:
+                self._session = Session()
                 return
             # contents are read while no lock is held: that may take long
             duplicates = find_duplicates(table)

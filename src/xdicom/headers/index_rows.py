@@ -61,6 +61,8 @@ def add_rows(
     # what another process added meanwhile is not added twice
     fresh = [i for i, f in enumerate(read) if known.get(f.path) != (f.size, f.mtime_ns, True)]
     out = [f for f in left_out if known.get(f.path) != (f.size, f.mtime_ns, False)]
+    if len(fresh) < len(read):
+        table = table.take(np.flatnonzero(np.isin(table.file, fresh)))
     if not fresh and not out and not table.problems:
         return False
     paths = [*(read[i].path for i in fresh), *(f.path for f in out)]
@@ -69,8 +71,6 @@ def add_rows(
         f"DELETE FROM problems WHERE path = ? AND origin = {READING}",
         [(encoded(path),) for path in paths],
     )
-    if len(fresh) < len(read):
-        table = table.take(np.flatnonzero(np.isin(table.file, fresh)))
     series = _insert_rows(connection, join([table])) if len(table) else {}
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, NULL, NULL, 0)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xdicom.errors import IndexFileError, Problem
@@ -32,8 +32,8 @@ class Session:
     """All that were listed; None without a listing."""
     changes: Changes = field(default_factory=lambda: Changes([], []))
     """What is to be read and to be forgotten."""
-    changed: tuple[FileStat, ...] = ()
-    """New files that were known with another size or time."""
+    outdated: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Size and time that were known of files that are gone, or have others now."""
 
     @property
     def elsewhere(self) -> bool:
@@ -52,7 +52,7 @@ class Session:
         """
         before = problems_of(connection, f"WHERE origin = {LISTING}")
         return (
-            bool(self.changes.gone or self.changed)
+            bool(self.outdated)
             or not meta(connection)["finished"]
             or set(before) != set(problems)
             or bool(self._past_problems(connection))
@@ -61,15 +61,15 @@ class Session:
     def forget(self, connection: sqlite3.Connection) -> None:
         """Remove files that are gone, and what is known of those that changed and cannot be read.
 
-        Others may have added them meanwhile.
+        Those that are no longer known as they were stay: they were added since, perhaps by others.
         """
-        stats = {f.path: f[1:] for f in self.changed}
         query = "SELECT path, size, mtime_ns FROM files WHERE path IN"
-        found = [
-            (decoded(path), stat) for path, *stat in among(connection, query, map(encoded, stats))
-        ]
-        stale = [path for path, stat in found if tuple(stat) != stats[path]]
-        remove(connection, [*self.changes.gone, *stale])
+        found = {
+            decoded(path): stat
+            for path, *stat in among(connection, query, map(encoded, self.outdated))
+        }
+        same = [path for path, stat in found.items() if tuple(stat) == self.outdated[path]]
+        remove(connection, same)
         connection.executemany(
             "DELETE FROM problems WHERE path = ?", self._past_problems(connection)
         )
@@ -96,8 +96,9 @@ def compare(connection: sqlite3.Connection, files: Sequence[FileStat]) -> Sessio
     known, listed = set(stats), {f.path for f in files}
     new = [f for f in files if f not in known]
     gone = [path for path in paths if path not in listed]
-    before = set(paths) if new else set()
-    return Session(files, Changes(new, gone), tuple(f for f in new if f.path in before))
+    away = {*gone, *(f.path for f in new)}
+    outdated = {path: (size, mtime) for path, size, mtime in stats if path in away}
+    return Session(files, Changes(new, gone), outdated)
 
 
 def _all_decoded(paths: Sequence[bytes]) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,8 @@ class Named:
     """Name of its study's node: date and description."""
     name: str
     """Name of its own node: number and description."""
+    base: str
+    """The same without the hash that a name has which several series would share."""
 
     @property
     def path(self) -> str:
@@ -50,9 +53,13 @@ def named(entries: Iterable[SeriesEntry]) -> list[Named]:
     ordered = sorted(entries, key=_key)
     names = [_names(entry) for entry in ordered]
     unique = _unique(names, [_uids(entry) for entry in ordered])
-    return [Named(entry, *parts) for entry, parts in zip(ordered, unique, strict=True)]
+    return [
+        Named(entry, *parts, base)
+        for entry, parts, (_, _, base) in zip(ordered, unique, names, strict=True)
+    ]
 
 
+@lru_cache(maxsize=4096)
 def slug(text: str) -> str:
     """A text as a node name: letters, digits, dots and dashes.
 
@@ -64,16 +71,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text, flags=re.UNICODE).strip("-.")[:64]
 
 
-def is_wanted(entry: SeriesEntry, series: int | str | None) -> bool:
+def is_wanted(one: Named, series: int | str | None) -> bool:
     """Whether a series is the one of a number, a UID, a node's name or a glob of descriptions."""
     if series is None:
         return True
-    identity = entry.identity
+    identity = one.entry.identity
     text = identity["SeriesNumber"]
     if isinstance(series, (int, np.integer)):
         return number(text) == series
-    uid = identity["SeriesInstanceUID"] or "unknown"
-    return series in (uid, text, _names(entry)[2]) or fnmatch.fnmatchcase(
+    return series in (one.uid, text, one.name, one.base) or fnmatch.fnmatchcase(
         identity["SeriesDescription"], series
     )
 

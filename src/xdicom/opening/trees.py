@@ -98,7 +98,7 @@ def series_of(
     rows_of = np.split(order, np.flatnonzero(np.diff(joined[order])) + 1) if len(order) else []
     entries = entries_of(table, joined)
     rows = {id(entry): part for entry, part in zip(entries, rows_of, strict=True)}
-    found = named(entry for entry in entries if is_wanted(entry, options.series))
+    found = [one for one in named(entries) if is_wanted(one, options.series)]
     if not found and (options.series is not None or options.select):
         raise no_match(entries_of(table, codes), options, table.root)
     grid_options = grid_options_of(table, options)
