@@ -1,4 +1,4 @@
-"""The code of README, guide and notebook runs, and gives the output that stands beneath it."""
+"""The code of README, guide and notebooks runs, and gives the output that stands beneath it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from xdicom.opening.options import _CHOICES, _LATER, OPTION_NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/guide.md")
+NOTEBOOKS = ("first-look.ipynb", "archive.ipynb")
 FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -127,21 +128,23 @@ def test_no_option_is_made_up():
     assert set(rows_of_options()) - xarray_own == set(OPTION_NAMES)
 
 
-def test_the_notebook_runs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_notebook_runs(name, tmp_path):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    notebook = nbformat.read(ROOT / "notebooks" / "first-look.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
     shown = [o for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
     assert any("image/png" in o["data"] for o in shown)
 
 
-def test_the_notebook_is_stored_without_output_and_runs_as_a_script(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_notebook_is_stored_without_output_and_runs_as_a_script(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    text = (ROOT / "notebooks" / "first-look.ipynb").read_text(encoding="utf-8")
+    text = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
     cells = json.loads(text)["cells"]
     for number, cell in enumerate(cells):
         if cell["cell_type"] != "code":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+_INSIDE: Final = frozenset(("xdicom", "xarray"))
+"""Packages between a user's line and what it warns of."""
 
 
 class XDicomError(Exception):
@@ -162,6 +167,14 @@ class ShearedStackWarning(XDicomWarning):
 
 class SkippedSeriesWarning(XDicomWarning):
     """A series of the tree could not be made an array; its node says why."""
+
+
+def warn(message: str, category: type[XDicomWarning]) -> None:
+    """Warn of the line outside of this package that led here."""
+    level, frame = 0, inspect.currentframe()
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level + 1)
 
 
 @dataclass(frozen=True)

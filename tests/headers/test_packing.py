@@ -16,13 +16,8 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
 from xdicom.errors import IndexFileError
-from xdicom.headers.arrays import (
-    ArrayReader,
-    ArrayWriter,
-    DamagedBlobError,
-    pack_blob,
-    unpack_blob,
-)
+from xdicom.headers.arrays import ArrayReader, ArrayWriter
+from xdicom.headers.blobs import DamagedBlobError, pack_blob, unpack_blob
 from xdicom.headers.packing import pack, unpack
 from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.scan import ScanOptions, scan_table
@@ -204,15 +199,21 @@ class TestArrays:
     def test_the_same_array_is_held_once_and_read_only(self):
         writer = ArrayWriter(BUDGET)
         numbers = np.array([3, 1, 4])
-        hows = [writer.put(numbers), writer.put(numbers.astype("i4")), writer.put(numbers.copy())]
-        assert hows == ["|u1", "|u1", 0]
+        others = (numbers.astype("i4"), numbers.copy())
+        hows = [writer.put(array) for array in (numbers, *others, numbers.astype("i4"))]
+        assert hows == ["|u1", "|u1", 0, 1]
         reader = ArrayReader(memoryview(b"".join(writer.pieces)), BUDGET)
-        first, _, last = (
+        first, other, last, again = (
             reader.take(how, np.dtype(dtype), 3)
-            for how, dtype in zip(hows, ("i8", "i4", "i8"), strict=True)
+            for how, dtype in zip(hows, ("i8", "i4", "i8", "i4"), strict=True)
         )
         assert first is last
+        assert other is again
         assert not first.flags.writeable
+
+    def test_or_not(self):
+        writer = ArrayWriter(BUDGET, shared=False)
+        assert [writer.put(np.array([3, 1, 4])) for _ in range(2)] == ["|u1", "|u1"]
 
     def test_steps_beyond_the_budget_are_stored(self):
         writer = ArrayWriter(100)
@@ -223,15 +224,15 @@ class TestArrays:
         ("how", "count", "why"),
         [
             ([0, [[10**9, 1]]], 10**9, "larger than"),
-            ([0, [[2, 1]]], 3, "do not give its length"),
+            ([0, [[2, 1]]], 3, "do not give its shape"),
             ([0, [[3, 2**61]]], 3, "leave its dtype"),
-            ([0, [[1, 1]]], 1, "are none"),
-            ([0, [["2", 1]]], 2, "are none"),
+            ([0, [[1, 1]]], 1, "neither stored nor"),
+            ([0, [["2", 1]]], 2, "neither stored nor"),
             ([0.5, []], 1, "neither stored nor"),
             ({}, 1, "neither stored nor"),
             (True, 1, "neither stored nor"),
             ("<i8", 3, "cut off"),
-            ("<f8", 1, "another dtype"),
+            ("<f8", 1, "does not fit"),
             ("|O", 1, "not allowed"),
             ("<U99999999999", 1, "not allowed"),
             (0, 1, "no such array"),

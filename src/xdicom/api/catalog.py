@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,15 @@ from xdicom.api.chunks import chunked
 from xdicom.api.finding import find, read_options
 from xdicom.api.page import as_html, as_text
 from xdicom.api.rows import IndexRows, MemoryRows, Rows
-from xdicom.api.selection import Key, Selection, distinct_texts, everything, keyword, narrowed
+from xdicom.api.selection import (
+    Key,
+    Selection,
+    distinct_texts,
+    everything,
+    keyword,
+    narrowed,
+    selected_again,
+)
 from xdicom.api.tables import instance_frame, series_frame
 from xdicom.api.updating import rows_in_index
 from xdicom.headers.elements import vr_of
@@ -86,7 +93,7 @@ class Catalog:
 
     def __iter__(self) -> Iterator[Catalog]:
         for one in self._selection.series:
-            yield self._with(replace(self._selection, series=(one,)))
+            yield self._with(self._selection.only(one))
 
     def _with(self, selection: Selection) -> Catalog:
         return Catalog(self._rows, selection, again=self._again, counts=self.counts)
@@ -112,8 +119,16 @@ class Catalog:
 
     @property
     def problems(self) -> pd.DataFrame:
-        """What was wrong with files: kind, file, frame, message, excluded."""
-        return problem_frame(self._rows.problems())
+        """What was wrong with files: kind, file, frame, message, excluded.
+
+        Of a part of a scan: with the files of its series.
+        """
+        problems = self._rows.problems()
+        if not self._selection.whole:
+            table, _ = self._selection.table(self._rows)
+            names = set(table.files.paths)
+            problems = [problem for problem in problems if problem.file in names]
+        return problem_frame(problems)
 
     def __getitem__(self, key: Key | list[Key]) -> Any:
         """One value of an attribute, or the sorted list of distinct ones; a list gives a list."""
@@ -253,7 +268,9 @@ class Catalog:
         if found.kind == "folder":
             options = ScanOptions(errors="warn", limits_excluded=True)
             again = partial(rows_in_index, found.root, found.path, options)
-        return cls(IndexRows(found), again=again)
+        rows = IndexRows(found)
+        known = sum(entry.instances for entry in rows.entries())
+        return cls(rows, again=again, counts=Counts(known=known))
 
     def to_parquet(self, path: PathLike) -> None:
         """Write all rows as a parquet file, for other programs or for `from_parquet`.
@@ -269,7 +286,7 @@ class Catalog:
 
         Raises
         ------
-        ModuleNotFoundError
+        ImportError
             If pyarrow is not installed (``pip install xdicom[pyarrow]``).
         """
         table, mask = self._selection.table(self._rows)
@@ -290,7 +307,7 @@ class Catalog:
         ------
         IndexFileError
             If the file is not one of `to_parquet`.
-        ModuleNotFoundError
+        ImportError
             If pyarrow is not installed (``pip install xdicom[pyarrow]``).
         """
         return cls(MemoryRows(read_parquet(path, root)))
@@ -305,12 +322,12 @@ class Catalog:
             a file that changed since raises.
         """
         if self._again is None:
-            raise ValueError("this catalog was not made by a scan, and cannot scan again")
-        filters = self._selection.filters
+            raise ValueError(
+                "this catalog cannot scan again: it was made of a parquet file, or of an index of "
+                "files that were named; call xdicom.scan with them"
+            )
         self._rows, self.counts = self._again()
-        self._selection = everything(self._rows)
-        for wanted in filters:
-            self._selection = narrowed(self._rows, self._selection, wanted)
+        self._selection = selected_again(self._rows, self._selection)
         return self
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
@@ -325,4 +342,12 @@ class Catalog:
 
     def _filter_text(self) -> str:
         pairs = [pair for wanted in self._selection.filters for pair in wanted.items()]
-        return ", ".join(f"{keyword(key)}={value!r}" for key, value in pairs)
+        return ", ".join(f"{keyword(key)}={_text(value)}" for key, value in pairs)
+
+
+def _text(value: Any) -> str:
+    """A wanted value as it was meant."""
+    if not isinstance(value, slice):
+        return repr(value)
+    low, high = ("" if end is None else repr(end) for end in (value.start, value.stop))
+    return f"{low} … {high}".strip()

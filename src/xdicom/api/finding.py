@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from xdicom.api.rows import Rows
 from xdicom.api.selection import Selection, narrowed
+from xdicom.errors import AmbiguousSeriesError
 from xdicom.opening.naming import Named, how_to_pick, is_wanted
 from xdicom.opening.options import OpenOptions, options_from
 from xdicom.opening.trees import (
@@ -75,6 +76,12 @@ def find(
         If none matches, or several where one array is asked for.
     """
     check_options(options)
+    if not selection.series:
+        raise AmbiguousSeriesError(
+            "there is nothing to open: the catalog is empty",
+            file=rows.root,
+            remedy="No series has the attributes it was filtered by" if selection.filters else None,
+        )
     chosen = narrowed(rows, selection, options.select) if options.select else selection
     if options.group_by is not None:
         table, mask = chosen.table(rows)

@@ -37,7 +37,7 @@ def as_text(root: str, series: pd.DataFrame, filters: str) -> str:
     lines = [headline(root, series, filters)]
     shown = series.head(MOST_SHOWN)
     if len(shown):
-        header, *table = _columns(shown).to_string(index=False, justify="left").splitlines()
+        header, *table = _aligned(_columns(shown))
         lines += ["", "  " + header.rstrip()]
         last = ""
         for place, line in zip(shown["patient"] + " / " + shown["study"], table, strict=True):
@@ -73,6 +73,18 @@ def _columns(rows: pd.DataFrame) -> pd.DataFrame:
     found = rows.assign(size=[_size(*pair) for pair in pairs], number=number)
     kept = [name for name in _SHOWN if name != "problems" or rows["problems"].any()]
     return found[kept].rename(columns={"size": "shape"})
+
+
+def _aligned(table: pd.DataFrame) -> list[str]:
+    """A table as lines: its head, then its rows; text to the left, numbers to the right."""
+    columns = []
+    for name in map(str, table):
+        cells = [str(cell) for cell in table[name]]
+        width = max(len(cell) for cell in (name, *cells))
+        to_the_right = all(isinstance(cell, int) or cell == "" for cell in table[name])
+        pad = str.rjust if to_the_right else str.ljust
+        columns.append([pad(cell, width) for cell in (name, *cells)])
+    return ["  ".join(cells) for cells in zip(*columns, strict=True)]
 
 
 def _size(shape: tuple[object, ...] | None, dims: tuple[object, ...] | None) -> str:

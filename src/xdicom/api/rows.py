@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from xdicom.errors import Problem
+from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.entries import SeriesEntry, Summary, entries_of, series_keys, summaries_of
 from xdicom.headers.index import Index
 from xdicom.headers.table import FrameTable, IntArray
@@ -148,18 +148,36 @@ class IndexRows:
     def __init__(self, index: Index) -> None:
         self.root = index.root
         self._index = index
+        self._entries = index.entries()
 
     def entries(self) -> list[SeriesEntry]:
-        """Its series."""
-        return self._index.entries()
+        """Its series, as they were when the catalog was made."""
+        return self._entries
 
     def summaries(self, keys: Iterable[str]) -> dict[str, Summary]:
         """The distinct texts of each attribute."""
-        return self._index.summaries(keys)
+        keys = list(keys)
+        found = self._index.summaries(keys)
+        if len(found) < len(set(keys)):
+            raise self._changed()
+        return found
+
+    def _changed(self) -> IndexFileError:
+        return IndexFileError(
+            "another scan has changed the index: series of this catalog are gone",
+            file=self._index.path,
+            remedy="Refresh the catalog",
+        )
 
     def table(self, keys: Sequence[str] | None = None) -> FrameTable:
         """The rows of some series."""
-        return replace(self._index.table(keys), index=self._index.path)
+        if keys is None:
+            keys = [entry.key for entry in self._entries]
+        try:
+            table = self._index.table(keys)
+        except KeyError as error:
+            raise self._changed() from error
+        return replace(table, index=self._index.path)
 
     def problems(self) -> Sequence[Problem]:
         """What was wrong with the files."""

@@ -62,6 +62,8 @@ def scan(
     """
     if errors not in ("warn", "raise", "ignore"):
         raise ValueError(f'errors is "warn", "raise" or "ignore", not {errors!r}')
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is how many files are read at once, not {workers!r}")
     options = ScanOptions(errors=errors, limits_excluded=True, progress=progress, workers=workers)
     if index is None:
         again = partial(rows_in_memory, where, options)

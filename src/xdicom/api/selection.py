@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.datadict import keyword_dict
 
 from xdicom.api.rows import Rows
 from xdicom.headers.elements import WANTED, keyword_of, tag_of, vr_of
@@ -20,6 +23,7 @@ from xdicom.opening.naming import Named, named
 Key = str | int | tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 
+_FIRST_TAG: Final = 0x00020000
 _READ: Final = frozenset(WANTED.values())
 """Attributes that every scan reads: one that a summary lacks has no value."""
 
@@ -40,6 +44,17 @@ class Selection:
     """Attributes that frames must have."""
     partial: frozenset[str] = frozenset()
     """Keys of series of which some frames were left out."""
+    keys: frozenset[str] | None = None
+    """Keys of the series that were picked before they were filtered; None for all."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out."""
+        return self.keys is None and not self.filters
+
+    def only(self, one: Named) -> Selection:
+        """The selection of one of its series."""
+        return replace(self, series=(one,), keys=frozenset((one.entry.key,)))
 
     def mask(self, key: str, table: FrameTable) -> Mask:
         """Rows of a series that the filters leave."""
@@ -47,7 +62,7 @@ class Selection:
 
     def table(self, rows: Rows) -> tuple[FrameTable, Mask]:
         """One table of all series, and the rows of it that the filters leave."""
-        table = rows.table([one.entry.key for one in self.series] if self.filters else None)
+        table = rows.table(None if self.whole else [one.entry.key for one in self.series])
         return table, mask_of(table, self.filters if self.partial else ())
 
 
@@ -80,7 +95,18 @@ def narrowed(rows: Rows, before: Selection, wanted: Mapping[Key, Any]) -> Select
                 one = replace(one, entry=_counted(one.entry, table, mask))
         if matching:
             series.append(one)
-    return Selection(tuple(series), filters, frozenset(partial))
+    return Selection(tuple(series), filters, frozenset(partial), before.keys)
+
+
+def selected_again(rows: Rows, before: Selection) -> Selection:
+    """The same selection of other rows."""
+    found = everything(rows)
+    if before.keys is not None:
+        series = tuple(one for one in found.series if one.entry.key in before.keys)
+        found = replace(found, series=series, keys=before.keys)
+    for wanted in before.filters:
+        found = narrowed(rows, found, wanted)
+    return found
 
 
 def distinct_texts(rows: Rows, selection: Selection, key: Key) -> set[str]:
@@ -113,10 +139,19 @@ def keyword(key: Key) -> str:
     """
     if isinstance(key, str) and "." in key:
         return key
+    if isinstance(key, int) and key < _FIRST_TAG:
+        raise KeyError(f"{key} is no DICOM tag; iterate over a catalog for its series")
     tag = tag_of(key)
     if tag is None:
-        raise KeyError(f"{key!r} is no DICOM keyword")
+        near = get_close_matches(str(key).lower(), _lower_keywords(), 3, 0.7)
+        hint = " or ".join(repr(_lower_keywords()[name]) for name in near)
+        raise KeyError(f"{key!r} is no DICOM keyword" + (f"; did you mean {hint}?" if hint else ""))
     return keyword_of(tag)
+
+
+@cache
+def _lower_keywords() -> dict[str, str]:
+    return {name.lower(): name for name in keyword_dict}
 
 
 def texts_of(summary: Summary, key: Key) -> list[str | None] | None:

@@ -73,7 +73,7 @@ def _shape(one: Named, arrays: Shape | None) -> dict[str, Any]:
     plane = [one.entry.identity[k] for k in ("Rows", "Columns")]
     known = one.entry.frames and all(text.isdigit() for text in plane)
     return {
-        "shape": (one.entry.frames, *map(int, plane)) if known and arrays is None else None,
+        "shape": (one.entry.frames, *map(int, plane)) if known else None,
         "dims": None,
         "arrays": pd.NA if arrays is None else len(arrays),
     }

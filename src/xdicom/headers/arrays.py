@@ -1,22 +1,17 @@
-"""Arrays and lists of texts become bytes: whole numbers narrow, or as the steps that make them.
-
-What is packed is one zlib stream: the length of a JSON header, the header, then the bytes of all
-arrays and texts one after the other. The header holds for each of them what `ArrayWriter` gave.
-"""
+"""Arrays and lists of texts become bytes: whole numbers narrow, or as the steps that make them."""
 
 from __future__ import annotations
 
-import json
 import re
-import struct
 import sys
-import zlib
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from xdicom.headers.blobs import DamagedBlobError
 
 Array: TypeAlias = npt.NDArray[Any]
 How: TypeAlias = Any
@@ -42,84 +37,18 @@ _LONGEST_PREFIX: Final = 255
 """Letters that the texts of a list begin with and that are held once."""
 _Taken: TypeAlias = tuple[Array, int, int]
 """An array with its least and its greatest number."""
-_LENGTH: Final = struct.Struct("<Q")
-
-
-class DamagedBlobError(ValueError):
-    """Bytes are not what was packed.
-
-    Parameters
-    ----------
-    why : str
-        What is wrong with them.
-    expected, found : object, optional
-        What should be there, and what is.
-    """
-
-    def __init__(self, why: str, expected: object = None, found: object = None) -> None:
-        super().__init__(why)
-        self.why, self.expected, self.found = why, expected, found
-
-
-def pack_blob(header: object, pieces: Iterable[bytes]) -> bytes:
-    """A header and the bytes that it describes, compressed.
-
-    Parameters
-    ----------
-    header : object
-        Any JSON.
-    pieces : iterable of bytes
-        What an `ArrayWriter` collected.
-
-    Examples
-    --------
-    >>> header, numbers = unpack_blob(pack_blob({"rows": 2}, [b"ab"]))
-    >>> header, bytes(numbers)
-    ({'rows': 2}, b'ab')
-    """
-    # as ASCII, so that texts that are no UTF-8 pass too
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")
-    return zlib.compress(b"".join((_LENGTH.pack(len(text)), text, *pieces)), 1)
-
-
-def unpack_blob(data: bytes) -> tuple[Any, memoryview]:
-    """The header and the bytes that follow it.
-
-    Raises
-    ------
-    DamagedBlobError
-        If they are no such.
-    """
-    stream = zlib.decompressobj()
-    try:
-        content = stream.decompress(data)  # which grows what it is given 1032 times at most
-    except zlib.error as error:
-        raise DamagedBlobError(f"they cannot be decompressed ({error})") from error
-    if not stream.eof or stream.unused_data or len(content) < _LENGTH.size:
-        raise DamagedBlobError("they are cut off, or something follows them")
-    (length,) = _LENGTH.unpack_from(content)
-    start = _LENGTH.size + length
-    if start > len(content):
-        raise DamagedBlobError("the header is cut off", f"{length} bytes", len(content))
-    try:
-        header = json.loads(content[_LENGTH.size : start], parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise DamagedBlobError(f"the header is no JSON ({error})") from error
-    return header, memoryview(content)[start:]
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is none")
 
 
 class ArrayWriter:
-    r"""Collects the bytes of arrays and texts; arrays that are the same are held once.
+    r"""Collects the bytes of arrays and texts.
 
     Parameters
     ----------
     budget : int
         Bytes that all arrays made by steps may have together: as many are allowed to who reads
         them, whatever the bytes say. Arrays beyond are stored.
+    shared : bool
+        Hold arrays that are the same once, so that they will be one array, which is read-only.
 
     Examples
     --------
@@ -134,10 +63,10 @@ class ArrayWriter:
     ('a1', 'a2')
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, shared: bool = True) -> None:
         self.pieces: list[bytes] = []
         """What was collected."""
-        self._left = budget
+        self._left, self._shared = budget, shared
         self._known: dict[tuple[str, bytes], int] = {}
 
     def put(self, array: Array) -> How:
@@ -152,10 +81,11 @@ class ArrayWriter:
         if not _DTYPE.fullmatch(dtype.str):
             raise TypeError(f"an array of {dtype} cannot be packed")
         data = flat.tobytes()
-        known = self._known.get((dtype.str, data))
-        if known is not None:
-            return known
-        self._known[dtype.str, data] = len(self._known)
+        if self._shared:
+            new = len(self._known)
+            known = self._known.setdefault((dtype.str, data), new)
+            if known < new:
+                return known
         how = self._form(flat)
         if not isinstance(how, str):
             self._left -= flat.nbytes
@@ -235,6 +165,14 @@ class ArrayReader:
             raise DamagedBlobError("they are cut off", f"{self._place} bytes", len(self._numbers))
         return self._numbers[start : self._place]
 
+    def reserve(self, size: int) -> None:
+        """Count bytes that are to be allocated."""
+        self._left -= size
+        if self._left < 0:
+            raise DamagedBlobError(
+                "an array is larger than the frames and the bytes allow", found=f"{size} bytes"
+            )
+
     def take(
         self, how: How, dtype: np.dtype[Any], count: int, within: tuple[int, int] | None = None
     ) -> Array:
@@ -257,10 +195,7 @@ class ArrayReader:
             found = self._taken[how]
             found[0].flags.writeable = False  # since it belongs to several now
         else:
-            self._left -= count * dtype.itemsize
-            if self._left < 0:
-                why = "an array is larger than the frames and the bytes allow"
-                raise DamagedBlobError(why, found=count)
+            self.reserve(count * dtype.itemsize)
             found = self._stored(how, dtype, count) if isinstance(how, str) else (
                 _stepped(how, count, dtype)
             )  # fmt: skip
@@ -278,7 +213,9 @@ class ArrayReader:
             whole = stored.kind + dtype.kind in ("ui", "uu", "ii")
             same = stored == dtype.newbyteorder("<")
             if not same and not (whole and stored.itemsize < dtype.itemsize):
-                raise DamagedBlobError("an array is stored in another dtype", dtype.str, how)
+                raise DamagedBlobError(
+                    "an array is stored in a dtype that does not fit", dtype.str, how
+                )
         flat = np.frombuffer(self._next(count * stored.itemsize), stored)
         if stored.kind in "Ub" and count:
             units = flat.view("<u4" if stored.kind == "U" else "u1")
@@ -327,7 +264,20 @@ class ArrayReader:
             )
 
 
-@cache
+def dtype_of(text: object) -> np.dtype[Any]:
+    """A dtype by its name in a header.
+
+    Raises
+    ------
+    DamagedBlobError
+        If it is none of those that may occur.
+    """
+    if not isinstance(text, str):
+        raise DamagedBlobError("an array has a dtype that is not allowed", found=text)
+    return _dtype(text)
+
+
+@lru_cache(maxsize=256)
 def _dtype(text: str) -> np.dtype[Any]:
     if not _DTYPE.fullmatch(text):
         raise DamagedBlobError("an array has a dtype that is not allowed", found=text)
@@ -369,7 +319,7 @@ def _stepped(how: How, count: int, dtype: np.dtype[Any]) -> _Taken:
     low, high, length = start, start, 1
     for each in steps:
         if not isinstance(each, list) or [*map(type, each)] != [int, int] or each[0] < 2:
-            raise DamagedBlobError("the steps of an array are none", found=how)
+            raise DamagedBlobError("an array is neither stored nor computed by steps", found=how)
         number, step = each
         length *= number
         if step < 0:
@@ -377,7 +327,7 @@ def _stepped(how: How, count: int, dtype: np.dtype[Any]) -> _Taken:
         else:
             high += (number - 1) * step
     if length != count:
-        raise DamagedBlobError("the steps of an array do not give its length", count, steps)
+        raise DamagedBlobError("the steps of an array do not give its shape", count, steps)
     lowest, highest = _limits(dtype)
     if low < lowest or high > highest:
         raise DamagedBlobError("the steps of an array leave its dtype", dtype.str)

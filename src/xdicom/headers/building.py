@@ -74,12 +74,12 @@ class _Growing:
 class _Block:
     """Files that matched one template, their values still raw."""
 
-    __slots__ = ("files", "rows", "values")
+    __slots__ = ("files", "matches", "rows")
 
     def __init__(self) -> None:
         self.rows: list[int] = []
         self.files: list[int] = []
-        self.values: list[list[bytes]] = []
+        self.matches: list[Match] = []
 
 
 class TableBuilder:
@@ -89,8 +89,8 @@ class TableBuilder:
         self._columns: dict[str, _Growing] = {}
         self._blocks: dict[Template, _Block] = {}
         self._stats: list[FileStat] = []
-        self._file, self._frame = array("q"), array("q")
-        self._offsets, self._lengths = array("q"), array("q")
+        self._rows = 0
+        self._rows_of_files: list[tuple[IntArray, IntArray, IntArray, IntArray, IntArray]] = []
         self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
         self.problems: list[Problem] = []
 
@@ -112,7 +112,7 @@ class TableBuilder:
 
     def add(self, stat: FileStat, head: Head, frames: int) -> None:
         """Add the rows of one file: ``frames`` of them, or one of frame 0 without pixels."""
-        number, start = len(self._stats), len(self._file)
+        number, start = len(self._stats), self._rows
         self._stats.append(stat)
         self.problems.extend(Problem(kind, text, stat.path) for kind, text in head.problems)
         count = max(frames, 1)
@@ -122,11 +122,14 @@ class TableBuilder:
         self._add_frames(head.frames[:frames], start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
-        first = 0 if head.pixel is None else 1
-        self._file.extend([number] * count)
-        self._frame.extend(range(first, first + count))
-        self._offsets.extend([-1 if head.pixel is None else head.pixel.offset] * count)
-        self._lengths.extend([0 if head.pixel is None else head.pixel.length] * count)
+        rows = np.arange(start, start + count)
+        first, offset, length = 0, -1, 0
+        if head.pixel is not None:
+            first, offset, length = 1, head.pixel.offset, head.pixel.length
+        same = (np.full(count, value, np.int64) for value in (number, offset, length))
+        files, offsets, lengths = same
+        self._rows_of_files.append((rows, files, rows - start + first, offsets, lengths))
+        self._rows += count
 
     def _add_frames(self, frames: Sequence[Mapping[str, str]], start: int) -> None:
         """Add what each frame has of its own, which goes before what the instance has."""
@@ -149,23 +152,20 @@ class TableBuilder:
         problems : sequence of (str, str)
             Kind and message of what is wrong with the file, but for its values.
         """
-        template, values, offset, length = match
+        template = match.template
         block = self._blocks.get(template)
         if block is None:
             block = self._blocks[template] = _Block()
         number = len(self._stats)
-        block.rows.append(len(self._file))
+        block.rows.append(self._rows)
         block.files.append(number)
-        block.values.append(values)
+        block.matches.append(match)
         self._stats.append(stat)
+        self._rows += 1
         if problems:
             self.problems.extend(Problem(kind, text, stat.path) for kind, text in problems)
         if template.head.dimensions:
             self._dimensions[number] = template.head.dimensions
-        self._file.append(number)
-        self._frame.append(1)
-        self._offsets.append(offset)
-        self._lengths.append(-1 if length == UNDEFINED else length)
         if len(block.rows) >= _BLOCK:
             self._convert(template, self._blocks.pop(template))
 
@@ -179,7 +179,16 @@ class TableBuilder:
                 self._column(keyword).same(rows[0], rows[-1] + 1, text)
             else:
                 self._column(keyword).each(rows, [text] * len(rows))
-        columns = zip(*block.values, strict=True)
+        self._rows_of_files.append(
+            (
+                np.array(rows, np.int64),
+                np.array(block.files, np.int64),
+                np.ones(len(rows), np.int64),
+                np.array([match.offset for match in block.matches], np.int64),
+                np.array([match.length for match in block.matches], np.int64),
+            )
+        )
+        columns = zip(*(match.values for match in block.matches), strict=True)
         for index, keyword, raws in zip(template.keys, template.keywords, columns, strict=False):
             place = template.places[index]
             distinct = dict.fromkeys(raws)
@@ -207,11 +216,10 @@ class TableBuilder:
         """The table of all that was added."""
         while self._blocks:
             self._convert(*self._blocks.popitem())
-        length = len(self._file)
+        length = self._rows
         columns = {k: grown.build(length, vr_of(k)) for k, grown in self._columns.items()}
-        file, frame, offsets, lengths = (
-            np.array(x, np.int64) for x in (self._file, self._frame, self._offsets, self._lengths)
-        )
+        file, frame, offsets, lengths = self._scattered()
+        lengths[lengths == UNDEFINED] = -1
         for keyword, column in columns.items():
             self._note_invalid(keyword, column, file)
         files = Files(
@@ -232,6 +240,14 @@ class TableBuilder:
             problems=tuple(self.problems),
             kind=kind,
         )
+
+    def _scattered(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """File, frame number, offset and length of each row."""
+        found = [np.empty(self._rows, np.int64) for _ in range(4)]
+        for rows, *values in self._rows_of_files:
+            for array_, value in zip(found, values, strict=True):
+                array_[rows] = value
+        return found[0], found[1], found[2], found[3]
 
     def _frame_ids(self, uids: Column | None, file: IntArray, frame: IntArray) -> IntArray:
         texts, codes = ((), [MISSING] * len(file)) if uids is None else (

@@ -10,18 +10,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
-from operator import itemgetter
 from typing import Any, Final
 
 from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.duplicates import Duplicates, find_duplicates
 from xdicom.headers.entries import SeriesEntry, Summary
+from xdicom.headers.index_entries import entries_in, loaded, summaries_in
 from xdicom.headers.index_file import (
     among,
     as_blob,
     check_file,
     create,
-    damage,
     decoded,
     encoded,
     faults,
@@ -31,17 +30,9 @@ from xdicom.headers.index_file import (
     writing,
 )
 from xdicom.headers.index_rows import add_rows, compact, ids_of
-from xdicom.headers.index_series import (
-    LISTING,
-    described,
-    parts_of,
-    problems_of,
-    replace_problems,
-    whole,
-)
+from xdicom.headers.index_series import LISTING, problems_of, replace_problems, whole
 from xdicom.headers.index_session import Changes, Session, check_moved, compare, without_own
 from xdicom.headers.index_twice import Groups, resolved, rows_of, settle, states, unsettled
-from xdicom.headers.joining import join
 from xdicom.headers.packing import unpack
 from xdicom.headers.table import FrameTable
 from xdicom.sources.base import FileStat, PathLike
@@ -86,6 +77,7 @@ class Index:
         """Absolute path of the file."""
         self._moved: tuple[str, str] | None = None
         self._session = Session()
+        self._left_out: tuple[tuple[str, int], list[Problem]] = ("", 0), []
 
     @classmethod
     def open(cls, path: PathLike, *, write: bool = False) -> Index:
@@ -262,53 +254,12 @@ class Index:
     def entries(self) -> list[SeriesEntry]:
         """All series, in the order of their first files, without loading their rows."""
         with reading(self.path) as connection:
-            found = connection.execute(
-                "SELECT id, key, instances, frames, first, identity FROM series"
-            ).fetchall()
-            parts: dict[int, list[int]] = {}
-            for number, series in connection.execute("SELECT id, series FROM parts ORDER BY id"):
-                parts.setdefault(series, []).append(number)
-            tables = self._described_later(connection, (f[0] for f in found if f[2] is None))
-        texts = self._loaded(f[5] for f in found)
-        entries: list[tuple[str, SeriesEntry]] = []
-        for (series, key, instances, frames, first, _), identity in zip(found, texts, strict=True):
-            if series in tables:
-                entry, name = described(tables[series])[0], tables[series].files.paths[0]
-            else:
-                entry = SeriesEntry(from_blob(key), instances, frames, identity)
-                name = decoded(first)
-            entries.append((name, replace(entry, parts=tuple(parts.get(series, ())))))
-        return [entry for _, entry in sorted(entries, key=itemgetter(0))]
+            return entries_in(connection)
 
     def summaries(self, keys: Iterable[str] | None = None) -> dict[str, Summary]:
         """By key of the series: the distinct texts of each attribute, as `entries.summaries_of`."""
         with reading(self.path) as connection:
-            query = "SELECT id, key, summary FROM series"
-            if keys is None:
-                found = connection.execute(query).fetchall()
-            else:
-                wanted = map(as_blob, keys)
-                found = list(among(connection, f"{query} WHERE key IN", wanted))
-            tables = self._described_later(connection, (f[0] for f in found if f[2] is None))
-        texts = self._loaded(f[2] for f in found)
-        return {
-            from_blob(key): described(tables[series])[1] if series in tables else summary
-            for (series, key, _), summary in zip(found, texts, strict=True)
-        }
-
-    def _described_later(
-        self, connection: sqlite3.Connection, series: Iterable[int]
-    ) -> dict[int, FrameTable]:
-        """The rows of series of which nothing is said until `finish`."""
-        known = states(connection)
-        return {number: resolved(join(parts_of(connection, number)), known) for number in series}
-
-    def _loaded(self, texts: Iterable[str | None]) -> list[Any]:
-        """Values of JSON, all in one go; None where there is no text."""
-        try:
-            return list(json.loads(f"[{','.join(text or 'null' for text in texts)}]"))
-        except ValueError as error:
-            raise damage("what it says of a series is no JSON", self.path) from error
+            return summaries_in(connection, keys)
 
     def table(self, keys: Iterable[str] | None = None) -> FrameTable:
         """The rows of some series, or of all, as a scan of their files gives them.
@@ -333,16 +284,17 @@ class Index:
         with reading(self.path) as connection:
             root, kind = self._where(connection)
             if keys is None:
+                ids = None
                 parts = connection.execute("SELECT rows FROM parts ORDER BY id").fetchall()
                 problems = problems_of(connection)
             else:
                 ids = self._ids(connection, keys)
                 query = "SELECT rows FROM parts WHERE series IN"
                 parts = list(among(connection, query, ids))
-                problems = problems_of(connection, "WHERE series IS NULL")
+                problems = list(self._of_no_series(connection))
                 for number in ids:
                     problems += problems_of(connection, "WHERE series = ?", (number,))
-            known = states(connection)
+            known = states(connection, ids)
             twice: Groups = {}
             if not meta(connection)["finished"]:
                 twice = unsettled(connection)
@@ -355,6 +307,14 @@ class Index:
             problems += [p for p in found.problems if p.file not in of_others]
             known = Duplicates(known.dropped | found.dropped, known.conflicts | found.conflicts)
         return resolved(replace(table, problems=tuple(problems)), known)
+
+    def _of_no_series(self, connection: sqlite3.Connection) -> list[Problem]:
+        """Problems of files that give no rows, of which there may be many: read once."""
+        said = meta(connection)
+        now = said["id"], said["changes"]
+        if self._left_out[0] != now:
+            self._left_out = now, problems_of(connection, "WHERE series IS NULL")
+        return self._left_out[1]
 
     @staticmethod
     def _ids(connection: sqlite3.Connection, keys: Iterable[str]) -> list[int]:
@@ -418,13 +378,11 @@ class Index:
 
     def shapes(self) -> dict[str, Any]:
         """What was kept beside the grids that are still right, by key of the series."""
+        query = "SELECT key, shape FROM grids JOIN series USING (key, digest) WHERE version = ?"
         with reading(self.path) as connection:
-            found = connection.execute(
-                "SELECT key, shape FROM grids JOIN series USING (key, digest) WHERE version = ?",
-                (VERSION,),
-            ).fetchall()
-        texts = self._loaded(text for _, text in found)
-        return {from_blob(key): shape for (key, _), shape in zip(found, texts, strict=True)}
+            found = connection.execute(query, (VERSION,)).fetchall()
+            shapes = loaded(text for _, text in found)
+        return {from_blob(key): shape for (key, _), shape in zip(found, shapes, strict=True)}
 
 
 def _note_change(connection: sqlite3.Connection, *, finished: bool | None = None) -> None:

@@ -28,7 +28,7 @@ _SCHEMA: Final = (
     # of its SOPInstanceUID has, NULL without one; state: as in `index_rows`
     """CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, series INTEGER,
         instance INTEGER, state INTEGER) WITHOUT ROWID""",
-    "CREATE INDEX files_twice ON files (state) WHERE state <> 0",
+    "CREATE INDEX files_twice ON files (series, state) WHERE state <> 0",
     # what follows its key is NULL while it must be found anew from the rows
     """CREATE TABLE series (id INTEGER PRIMARY KEY, key BLOB UNIQUE, instances INTEGER,
         frames INTEGER, first BLOB, identity TEXT, digest TEXT, summary TEXT)""",
@@ -40,6 +40,7 @@ _SCHEMA: Final = (
         frame INTEGER, excluded INTEGER)""",
     "CREATE INDEX problems_path ON problems (path)",
     "CREATE INDEX problems_series ON problems (series)",
+    "CREATE INDEX problems_origin ON problems (origin)",
     """CREATE TABLE grids (key BLOB PRIMARY KEY, digest TEXT, version TEXT, shape TEXT,
         data BLOB)""",
 )
@@ -82,6 +83,7 @@ def encoded(path: str) -> bytes:
 
 def decoded(path: bytes) -> str:
     """The path that was encoded."""
+    _check_bytes(path)
     return path.decode("utf-8", "surrogateescape")
 
 
@@ -92,7 +94,13 @@ def as_blob(text: str) -> bytes:
 
 def from_blob(data: bytes) -> str:
     """The text."""
+    _check_bytes(data)
     return data.decode("utf-8", "surrogatepass")
+
+
+def _check_bytes(value: object) -> None:
+    if not isinstance(value, bytes):
+        raise damage("there is no text where one should be")
 
 
 def damage(why: str, path: str | None = None) -> IndexFileError:
@@ -110,18 +118,36 @@ def check_file(path: str) -> None:
     IndexFileError
         If it is anything else.
     """
+    with _LOCK:
+        _checked(path)
+
+
+def _checked(path: str) -> tuple[int, int]:
+    """Device and inode of a file that is an index, or empty."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        found = os.stat(path)
+        key = found.st_dev, found.st_ino
+        # To close a file ends all locks that the process has on it (POSIX), those of another
+        # thread's connection too: so it is only looked at while there is none.
+        if _OPEN[key]:
+            return key
+        if not stat.S_ISREG(found.st_mode):
             raise IndexFileError("the index is no regular file", file=path, remedy=_ANOTHER)
         with open(path, "rb") as file:
             head = file.read(_HEADER)
+            # while the journal is there the header may be of another time than the rest
+            size = None if os.path.exists(f"{path}-journal") else os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise
     except OSError as error:
         what = f"the index cannot be read: {error.strerror or error}"
         raise IndexFileError(what, file=path, remedy=_ANOTHER) from error
-    if not head:
-        return
+    if head:
+        _check_header(path, head, size)
+    return key
+
+
+def _check_header(path: str, head: bytes, size: int | None) -> None:
     found = head[: len(_MAGIC)]
     if found != _MAGIC[: len(found)]:
         raise IndexFileError(
@@ -134,6 +160,15 @@ def check_file(path: str) -> None:
     if len(head) < _HEADER:
         raise damage("its header is cut off", path)
     _check_owner(path, int.from_bytes(head[68:72], "big"), int.from_bytes(head[60:64], "big"))
+    page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+    if size is not None and size < page * pages:
+        raise IndexFileError(
+            "the index is damaged: it is cut off",
+            file=path,
+            expected=f"{page * pages} bytes",
+            found=size,
+            remedy=_DELETE,
+        )
 
 
 def _check_owner(path: str, application: int, version: int) -> None:
@@ -262,12 +297,7 @@ def _make(connection: sqlite3.Connection) -> None:
 @contextmanager
 def _connected(path: str, mode: str, timeout: float) -> Iterator[sqlite3.Connection]:
     with _LOCK:
-        found = os.stat(path)
-        key = found.st_dev, found.st_ino
-        # To close a file ends all locks that the process has on it (POSIX), those of another
-        # thread's connection too: so it is only looked at while there is none.
-        if not _OPEN[key]:
-            check_file(path)
+        key = _checked(path)
         _OPEN[key] += 1
     try:
         uri = f"{Path(path).as_uri()}?mode={mode}"

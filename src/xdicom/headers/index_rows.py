@@ -11,9 +11,9 @@ from xdicom.headers.duplicates import first_rows
 from xdicom.headers.entries import entries_of, series_keys, summaries_of
 from xdicom.headers.index_file import among, as_blob, decoded, encoded
 from xdicom.headers.index_series import (
-    LISTING,
     READING,
     TWICE,
+    UNREAD,
     describe,
     described,
     insert_part,
@@ -67,17 +67,27 @@ def add_rows(
         return False
     paths = [*(read[i].path for i in fresh), *(f.path for f in out)]
     remove(connection, [path for path in paths if path in known])
-    connection.executemany(
-        f"DELETE FROM problems WHERE path = ? AND origin = {READING}",
-        [(encoded(path),) for path in paths],
-    )
+    _forget_unread(connection, paths)
     series = _insert_rows(connection, join([table])) if len(table) else {}
     connection.executemany(
         "INSERT INTO files VALUES (?, ?, ?, NULL, NULL, 0)",
         [(encoded(f.path), f.size, f.mtime_ns) for f in out],
     )
-    replace_problems(connection, table.problems, READING, series)
+    tried = {f.path for f in (*read, *left_out)}
+    for origin in (READING, UNREAD):
+        problems = [p for p in table.problems if (p.file in tried) == (origin == READING)]
+        replace_problems(connection, problems, origin, series)
     return True
+
+
+def _forget_unread(connection: sqlite3.Connection, paths: Collection[str]) -> None:
+    """Forget that files could not be read, which now they were."""
+    query = f"SELECT DISTINCT path FROM problems WHERE origin = {UNREAD}"
+    unread = {path for (path,) in connection.execute(query)}
+    if unread:
+        read = [(path,) for path in unread.intersection(map(encoded, paths))]
+        query = f"DELETE FROM problems WHERE path = ? AND origin = {UNREAD}"
+        connection.executemany(query, read)
 
 
 def _insert_rows(connection: sqlite3.Connection, table: FrameTable) -> dict[str, int]:
@@ -144,7 +154,7 @@ def _instances(table: FrameTable, first: IntArray) -> list[int | None]:
 
 
 def remove(connection: sqlite3.Connection, paths: Collection[str]) -> None:
-    """Remove files with their rows and problems."""
+    """Remove files with their rows, and what was wrong with them."""
     found = list(
         among(
             connection,
@@ -157,7 +167,8 @@ def remove(connection: sqlite3.Connection, paths: Collection[str]) -> None:
         _remove_rows(connection, series, gone)
     names = [(path,) for path, *_ in found]
     connection.executemany("DELETE FROM files WHERE path = ?", names)
-    connection.executemany(f"DELETE FROM problems WHERE path = ? AND origin <> {LISTING}", names)
+    query = f"DELETE FROM problems WHERE path = ? AND origin IN ({READING}, {TWICE})"
+    connection.executemany(query, names)
     # the files that they were compared with are no longer what was found then
     compared = {instance for _, _, instance, state in found if state != NORMAL}
     query = "SELECT path, series FROM files WHERE state <> 0 AND instance IN"

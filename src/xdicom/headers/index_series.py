@@ -21,7 +21,9 @@ LISTING: Final = 0
 """Origin of problems that were found when the files were listed."""
 READING: Final = 1
 """When they were read."""
-TWICE: Final = 2
+UNREAD: Final = 2
+"""When they could not be read: it is tried again each time."""
+TWICE: Final = 3
 """When those were compared that share a SOPInstanceUID."""
 
 Description: TypeAlias = tuple[SeriesEntry, Summary]

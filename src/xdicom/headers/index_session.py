@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.index_file import among, damage, decoded, encoded, meta
 from xdicom.headers.index_rows import remove
-from xdicom.headers.index_series import LISTING, READING, problems_of
+from xdicom.headers.index_series import LISTING, UNREAD, problems_of
 from xdicom.sources.base import FileStat
 
 
@@ -70,18 +70,15 @@ class Session:
         }
         same = [path for path, stat in found.items() if tuple(stat) == self.outdated[path]]
         remove(connection, same)
-        connection.executemany(
-            "DELETE FROM problems WHERE path = ?", self._past_problems(connection)
-        )
+        query = f"DELETE FROM problems WHERE path = ? AND origin = {UNREAD}"
+        connection.executemany(query, self._past_problems(connection))
 
     def _past_problems(self, connection: sqlite3.Connection) -> list[tuple[bytes]]:
-        """Paths of files that could not be read once and are gone."""
+        """Paths of files that could not be read and are gone."""
         if self.files is None:
             return []
-        found = connection.execute(
-            f"SELECT DISTINCT path FROM problems WHERE origin = {READING} "
-            "AND series IS NULL AND path NOT IN (SELECT path FROM files)"
-        ).fetchall()
+        query = f"SELECT DISTINCT path FROM problems WHERE origin = {UNREAD}"
+        found = connection.execute(query).fetchall()
         listed = {f.path for f in self.files} if found else ()
         return [row for row in found if decoded(row[0]) not in listed]
 
@@ -103,7 +100,10 @@ def compare(connection: sqlite3.Connection, files: Sequence[FileStat]) -> Sessio
 
 def _all_decoded(paths: Sequence[bytes]) -> list[str]:
     """Many paths in one go."""
-    found = decoded(b"\0".join(paths)).split("\0") if paths else []
+    try:
+        found = decoded(b"\0".join(paths)).split("\0") if paths else []
+    except TypeError as error:
+        raise damage("a path is none") from error
     if len(found) != len(paths):
         raise damage("a path is none")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,11 +37,14 @@ Groups: TypeAlias = dict[int, list[Member]]
 """Files that share a SOPInstanceUID, by the hash of that."""
 
 
-def states(connection: sqlite3.Connection) -> Duplicates:
-    """Which files are dropped, and which contradict each other."""
+def states(connection: sqlite3.Connection, series: Iterable[int] | None = None) -> Duplicates:
+    """Which files, of some series or of all, are dropped, and which contradict each other."""
     paths: dict[int, list[str]] = {DROPPED: [], CONFLICT: []}
     query = f"SELECT path, state FROM files WHERE state <> 0 AND state > {KEPT}"
-    for path, state in connection.execute(query):
+    found: Iterable[tuple[bytes, int]] = connection.execute(query) if series is None else (
+        among(connection, f"{query} AND series IN", series)
+    )  # fmt: skip
+    for path, state in found:
         paths[state].append(decoded(path))
     return Duplicates(frozenset(paths[DROPPED]), frozenset(paths[CONFLICT]))
 
@@ -49,6 +53,12 @@ def resolved(table: FrameTable, duplicates: Duplicates) -> FrameTable:
     """The rows without those of files that are dropped; conflicts among them marked."""
     own = duplicates.conflicts.intersection(table.files.paths) if duplicates.conflicts else ()
     return resolve(table, Duplicates(duplicates.dropped, frozenset(own)))
+
+
+def without(table: FrameTable, dropped: frozenset[str]) -> FrameTable:
+    """The rows without those of files that are dropped."""
+    gone = np.array([path in dropped for path in table.files.paths], bool)
+    return table.take(np.flatnonzero(~gone[table.file])) if gone.any() else table
 
 
 def unsettled(connection: sqlite3.Connection) -> Groups:

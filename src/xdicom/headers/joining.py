@@ -204,8 +204,11 @@ def _parted(
         yield from (Column(codes[a:b], column.texts, column.vr) for a, b in pieces)
         return
     width = len(column.texts) + 1
-    pairs, places = np.unique(of_row * width + codes + 1, return_inverse=True)
-    places = places.ravel().astype(np.int32)
+    pairs = of_row * width + codes + 1
+    places = np.arange(len(pairs), dtype=np.int32)
+    if not (pairs[1:] > pairs[:-1]).all():
+        pairs, inverse = np.unique(pairs, return_inverse=True)
+        places = inverse.ravel().astype(np.int32)
     which = (pairs % width).tolist()
     starts = np.searchsorted(pairs // width, np.arange(len(pieces) + 1)).tolist()
     for (a, b), (first, last) in zip(pieces, pairwise(starts), strict=True):

@@ -9,14 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from xdicom.errors import IndexFileError
-from xdicom.headers.arrays import (
-    ArrayReader,
-    ArrayWriter,
-    DamagedBlobError,
-    How,
-    pack_blob,
-    unpack_blob,
-)
+from xdicom.headers.arrays import ArrayReader, ArrayWriter, How
+from xdicom.headers.blobs import DamagedBlobError, pack_blob, unpack_blob
 from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray
 

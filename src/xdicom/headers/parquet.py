@@ -36,12 +36,10 @@ def write_parquet(table: FrameTable, path: PathLike) -> None:
 
     Raises
     ------
-    ModuleNotFoundError
+    ImportError
         If pyarrow is not installed (the extra ``pyarrow``).
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    pa, parquet = _pyarrow()
     files = table.files
     arrays: dict[str, Any] = {
         "path": pa.DictionaryArray.from_arrays(
@@ -71,6 +69,18 @@ def write_parquet(table: FrameTable, path: PathLike) -> None:
     os.replace(unfinished, path)
 
 
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            "parquet files need pyarrow, which is not installed; "
+            "pip install 'xdicom[pyarrow]' brings it"
+        ) from error
+    return pyarrow, parquet
+
+
 def _paths(paths: tuple[str, ...], pa: Any) -> Any:
     """Paths as text; as bytes where one is no text, as a name on the disk may be."""
     try:
@@ -93,12 +103,10 @@ def read_parquet(path: PathLike, root: PathLike | None = None) -> FrameTable:
     ------
     IndexFileError
         If the file is not one of ours, or of another version.
-    ModuleNotFoundError
+    ImportError
         If pyarrow is not installed (the extra ``pyarrow``).
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    pa, parquet = _pyarrow()
     name = os.fspath(path)
     try:
         found = parquet.read_table(name)

@@ -43,7 +43,6 @@ from xdicom.headers.walk import (
     end_of_sequence,
 )
 
-
 _PIXEL: Final = {
     0x7FE00010: "PixelData",
     0x7FE00008: "FloatPixelData",

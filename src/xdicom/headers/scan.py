@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from xdicom.errors import (
     Problem,
     ResourceLimitError,
     XDicomError,
+    warn,
 )
 from xdicom.headers.building import TableBuilder
 from xdicom.headers.dicomdir import directory_of, references
@@ -27,7 +27,7 @@ from xdicom.headers.validate import Leniency
 from xdicom.sources.base import FileStat, Listing, Range, Where
 from xdicom.sources.places import list_files, source_of
 
-_BLOCK: Final = 64
+_BLOCK: Final = 32
 """Files whose first bytes are asked for together, by one thread."""
 _BLOCK_OF_WORKERS: Final = 1024
 SLOW_READ: Final = 100e-6
@@ -225,55 +225,52 @@ class Scan:
         # made one by one: how much is read of a file follows from the files before
         ranges = (Range(root + f.path, 0, min(f.size, reader.first_read)) for f in block)
         begun = time.perf_counter()
-        spent = 0.0
-        for stat, data in zip(
-            block, self._source.read_many(ranges, self._workers or 1), strict=True
-        ):
-            read = time.perf_counter()
-            spent += read - begun
-            self._add(stat, data, batch)
-            begun = time.perf_counter()
+        if self._single:
+            found: Iterable[bytes | OSError] = list(self._source.read_many(ranges))
+            spent = time.perf_counter() - begun
+            if self._workers is None and spent > SLOW_READ * len(block) and len(block) == _BLOCK:
+                self._workers = WORKERS
+        else:
+            found = self._source.read_many(ranges, self._workers or 1)
+        read, builder = reader.read, batch.builder
+        for stat, data in zip(block, found, strict=True):
+            try:
+                if isinstance(data, OSError):
+                    raise data
+                if not read(stat, data, builder):
+                    problem = Problem("Dicomdir", "a directory, no image", stat.path)
+                    self._leave_out(stat, problem, batch)
+            except (XDicomError, OSError) as error:
+                self._fail(stat, error, batch)
         reader.settle()
-        if self._workers is None and spent > SLOW_READ * len(block) and len(block) == _BLOCK:
-            self._workers = WORKERS
 
-    def _add(self, stat: FileStat, data: bytes | OSError, batch: Batch) -> None:
-        """Add a file to the batch, as rows or as a problem."""
+    def _fail(self, stat: FileStat, error: XDicomError | OSError, batch: Batch) -> None:
+        """Raise what a file is refused for, or leave the file out."""
         raising = self._errors == "raise"
-        problem: Problem | None = None
-        try:
-            if isinstance(data, OSError):
-                raise data
-            if not self._reader.read(stat, data, batch.builder):
-                problem = Problem("Dicomdir", "a directory, no image", stat.path)
-        except NotDicomError as error:
-            if raising and self._listing.kind != "folder":
-                raise
-            problem = _exclusion(stat, error)
-        except ResourceLimitError as error:
-            if not self._options.limits_excluded:
-                raise
-            problem = _exclusion(stat, error)
-        except XDicomError as error:
-            if raising:
-                raise
-            problem = _exclusion(stat, error)
-        except OSError as error:
-            if raising:
-                raise
+        if isinstance(error, NotDicomError):
+            raising &= self._listing.kind != "folder"
+        elif isinstance(error, ResourceLimitError):
+            raising = not self._options.limits_excluded
+        if raising:
+            raise error
+        if isinstance(error, XDicomError):
+            self._leave_out(stat, _exclusion(stat, error), batch)
+        else:  # it may be read another time, so it is not known as one to leave out
             self._unread.append(error)
             what = error.strerror or str(error)
             batch.builder.problems.append(Problem("UnreadableFile", what, stat.path, excluded=True))
-            return  # it may be read another time, so it is not known as one to leave out
-        if problem is not None:
-            batch.left_out.append(stat)
-            batch.builder.problems.append(problem)
+
+    @staticmethod
+    def _leave_out(stat: FileStat, problem: Problem, batch: Batch) -> None:
+        batch.left_out.append(stat)
+        batch.builder.problems.append(problem)
 
 
 def _exclusion(stat: FileStat, error: XDicomError) -> Problem:
     message = error.what
     if error.expected is not None:
-        message += f" (expected {error.expected}; found {error.found})"
+        found = "" if error.found is None else f"; found {error.found}"
+        message += f" (expected {error.expected}{found})"
     kind = type(error).__name__.removesuffix("Error")
     return Problem(kind, message, stat.path, excluded=True)
 
@@ -286,8 +283,8 @@ def warn_of(problems: Sequence[Problem], root: str, kind: str) -> None:
         first = "; ".join(f"{p.file}: {p.message}" for p in out[:3])
         more = f" and {len(out) - 3} more" if len(out) > 3 else ""
         count = f"{len(out)} files" if len(out) > 1 else "one file"
-        warnings.warn(
-            f"{count} under {root} left out: {first}{more}. `.dicom.problems` lists all",
+        warn(
+            f"{count} under {root} left out: {first}{more}. `.dicom.problems` lists all (of "
+            "a catalog: `.problems`)",
             ExcludedFileWarning,
-            stacklevel=2,
         )

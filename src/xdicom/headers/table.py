@@ -278,5 +278,5 @@ def check_unchanged(path: str, size: int, mtime_ns: int, found: FileStat | OpenF
             file=path,
             expected=f"{size} bytes of {mtime_ns} ns",
             found=f"{found.size} bytes of {found.mtime_ns} ns",
-            remedy="Open it again",
+            remedy="Open it again; a catalog must be refreshed first",
         )

@@ -129,16 +129,12 @@ class Texts:
         joined = _SEPARATOR.join(raws)
         if joined.count(_SEPARATOR) != len(raws) - 1:
             return None
-        if vr not in _PLAIN and not (
-            vr in _CODED and joined.isascii() and b"\x1b" not in joined
-        ):
+        if vr not in _PLAIN and not (vr in _CODED and joined.isascii() and b"\x1b" not in joined):
             return None
         text = joined.decode("latin-1")
         parts = [part.strip(" \0") for part in text.split("\1")]
         if any(blank in text for blank in _BLANKS):
-            return [
-                "\\".join([one.strip(" \0") for one in part.split("\\")]) for part in parts
-            ]
+            return ["\\".join([one.strip(" \0") for one in part.split("\\")]) for part in parts]
         return parts
 
     def _dictionary_vr(self, tag: int) -> bytes:

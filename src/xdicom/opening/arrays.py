@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError
+from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError, warn
 from xdicom.headers.store import attribute_column
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
@@ -162,16 +161,14 @@ def _warn(stack: Stack) -> None:
     if not geometry.regular and geometry.z is not None:
         steps = np.diff(geometry.z)
         kind = "slices are missing" if geometry.gaps else "slices are not evenly spaced"
-        warnings.warn(
+        warn(
             f"{description}: {kind} (steps of {steps.min():g} to {steps.max():g} mm); "
             "z holds the true positions, .dicom.affine raises",
             IrregularSpacingWarning,
-            stacklevel=3,
         )
     if geometry.kind == "sheared":
-        warnings.warn(
+        warn(
             f"{description}: slices are shifted in plane (gantry tilt); "
             "ImagePositionPatient(z) holds their origins, nothing was resampled",
             ShearedStackWarning,
-            stacklevel=3,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xdicom.errors import AmbiguousSeriesError, NotDicomError, SkippedSeriesWarning, XDicomError
+from xdicom.errors import (
+    AmbiguousSeriesError,
+    NotDicomError,
+    SkippedSeriesWarning,
+    XDicomError,
+    warn,
+)
 from xdicom.headers.elements import keyword_of, tag_of
 from xdicom.headers.entries import SeriesEntry, entries_of
 from xdicom.headers.match import matches
@@ -203,11 +208,10 @@ def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[
         stem = "/" + options.group.strip("/")
         groups = {p.removeprefix(stem) or "/": d for p, d in groups.items() if p.startswith(stem)}
     if failed and options.errors != "ignore":
-        warnings.warn(
+        warn(
             f"{len(failed)} of the tree's nodes are no arrays: {', '.join(failed[:3])}"
             f"{' …' if len(failed) > 3 else ''}; their attrs['dicom_error'] says why",
             SkippedSeriesWarning,
-            stacklevel=2,
         )
     return groups
 

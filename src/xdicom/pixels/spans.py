@@ -188,7 +188,9 @@ class Frames:
             opened = source_of(self.root).open(path)
         except FileNotFoundError as error:
             raise CorruptFileError(
-                "the file is gone since it was indexed", file=path, remedy="Open the folder again"
+                "the file is gone since it was indexed",
+                file=path,
+                remedy="Open the folder again; a catalog must be refreshed first",
             ) from error
         file = self.file.item(frame)
         size, mtime_ns = self.sizes.item(file), self.mtimes.item(file)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import reprlib
-import struct
 import types
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-import numpy.typing as npt
 
 from xdicom import errors
 from xdicom.errors import CorruptFileError, Problem, XDicomError
+from xdicom.headers.arrays import Array, ArrayReader, ArrayWriter, dtype_of
+from xdicom.headers.blobs import DamagedBlobError, pack_blob, unpack_blob
 from xdicom.headers.table import FrameTable
 from xdicom.series.geometry import Geometry
 from xdicom.series.grid import Axis, Grid, IntArray, Rejected
 from xdicom.series.reports import MOST_CELLS
 from xdicom.series.stacks import Stack, taken
-
-Array = npt.NDArray[Any]
 
 # The bytes are one zlib stream: the length of a JSON header, the header, then the numbers of one
 # array after the other. In the header a JSON array is a tuple, and an object has one key, which
@@ -44,16 +40,6 @@ _CLASSES: Final[dict[str, type[Any]]] = {
 }
 """By name: all that may be built; their fields are found by themselves."""
 
-_DTYPE: Final = re.compile(
-    r"[<>|](b1|[iu][1248]|f[248]|[US][1-9]\d{0,7}"
-    r"|[mM]8(\[([1-9]\d{0,8})?([YMWDhms]|[munpfa]s)\])?)",
-    re.ASCII,
-)
-"""The dtypes that may occur."""
-_NARROW: Final = tuple(np.dtype(f"{kind}{size}") for size in (1, 2, 4) for kind in "ui")
-"""Dtypes that whole numbers may be stored in, the narrowest first."""
-_FAR: Final = 2**61
-"""Numbers beyond are not computed by steps: these would not fit into int64."""
 _MOST_DIMS: Final = 32
 """Fewer than numpy allows."""
 _STEPPED: Final = 8 * MOST_CELLS
@@ -93,9 +79,7 @@ def pack_stacks(stacks: Sequence[Stack]) -> bytes:
     writer = _Writer(1 + max((int(s.rows.max(initial=-1)) for s in stacks), default=-1))
     nodes = [writer.node(stack) for stack in stacks]
     header = {"format": FORMAT, "version": VERSION, "arrays": writer.arrays, "stacks": nodes}
-    # as ASCII, so that file names that are no UTF-8 pass too
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")
-    return zlib.compress(b"".join((struct.pack("<Q", len(text)), text, *writer.numbers)), 1)
+    return pack_blob(header, writer.pieces)
 
 
 def unpack_stacks(data: bytes, table: FrameTable) -> list[Stack]:
@@ -130,7 +114,12 @@ def unpack_stacks(data: bytes, table: FrameTable) -> list[Stack]:
     >>> stack.grid.dims, stack.geometry.spacing, stack.table is table
     (('z',), (0.661468, 0.661468), True)
     """
-    header, numbers = _header(data)
+    try:
+        header, numbers = unpack_blob(data)
+    except DamagedBlobError as error:
+        raise _damaged(error) from error
+    if not isinstance(header, dict):
+        raise _corrupt("the header is no JSON object")
     if header.get("format") != FORMAT:
         raise _corrupt("they are of another format")
     if header.get("version") != VERSION:
@@ -138,7 +127,10 @@ def unpack_stacks(data: bytes, table: FrameTable) -> list[Stack]:
     described, nodes = header.get("arrays"), header.get("stacks")
     if not isinstance(described, list) or not isinstance(nodes, list):
         raise _corrupt("the header lacks arrays or stacks")
-    arrays = list(_arrays(described, numbers, _STEPPED * len(table) + _SLACK))
+    try:
+        arrays = _arrays(described, numbers, _STEPPED * len(table) + _SLACK)
+    except DamagedBlobError as error:
+        raise _damaged(error) from error
     reader = _Reader(arrays, table)
     try:
         stacks = [reader.value(node) for node in nodes]
@@ -158,29 +150,8 @@ def _corrupt(why: str, expected: object = None, found: object = None) -> Corrupt
     )
 
 
-def _header(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The header, and the numbers that follow it."""
-    stream = zlib.decompressobj()
-    try:
-        content = stream.decompress(data)  # which grows what it is given 1032 times at most
-    except zlib.error as error:
-        raise _corrupt(f"they cannot be decompressed ({error})") from error
-    if not stream.eof or stream.unused_data or len(content) < 8:
-        raise _corrupt("they are cut off, or something follows them")
-    (length,) = struct.unpack_from("<Q", content)
-    if length > len(content) - 8:
-        raise _corrupt("the header is cut off", f"{length} bytes", len(content) - 8)
-    try:
-        header = json.loads(content[8 : 8 + length].decode("utf-8"), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise _corrupt(f"the header is no JSON ({error})") from error
-    if not isinstance(header, dict):
-        raise _corrupt("the header is no JSON object")
-    return header, memoryview(content)[8 + length :]
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is none")
+def _damaged(error: DamagedBlobError) -> CorruptFileError:
+    return _corrupt(error.why, error.expected, error.found)
 
 
 @cache
@@ -236,10 +207,14 @@ class _Writer:
 
     def __init__(self, frames: int) -> None:
         self.arrays: list[dict[str, Any]] = []
-        self.numbers: list[bytes] = []
-        self._left = _STEPPED * frames + _SLACK // 2
+        self._arrays = ArrayWriter(_STEPPED * frames + _SLACK // 2, shared=False)
         # with the array itself, so that its id stays its own
         self._known: dict[int, tuple[Array, int]] = {}
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The bytes of all arrays."""
+        return self._arrays.pieces
 
     def node(self, value: object) -> Any:
         """A value as JSON."""
@@ -270,56 +245,16 @@ class _Writer:
         return known[1]
 
     def _description(self, array: Array) -> dict[str, Any]:
-        dtype = array.dtype
-        if not _DTYPE.fullmatch(dtype.str) or array.ndim > _MOST_DIMS:
-            raise TypeError(f"an array of {array.ndim} dims of {dtype} cannot be packed")
-        described = {"dtype": dtype.str, "shape": list(array.shape)}
-        flat = array.ravel()
-        stored = dtype
-        if dtype.kind in "iu" and flat.size:
-            low, high = int(flat.min()), int(flat.max())
-            if low > -_FAR and high < _FAR and array.nbytes <= self._left:
-                steps = _steps(flat.astype(np.int64, copy=False))
-                if steps is not None:
-                    self._left -= array.nbytes
-                    return {**described, "start": int(flat[0]), "steps": steps}
-            for narrow in _NARROW:
-                limits = np.iinfo(narrow)
-                fits = limits.min <= low and high <= limits.max
-                if fits and narrow.itemsize < dtype.itemsize:
-                    stored = narrow
-                    break
-        # the first bytes of all numbers, then the second: zlib is twice as fast and packs better
-        planes = flat.astype(stored, copy=False).view(np.uint8).reshape(-1, stored.itemsize).T
-        self.numbers.append(planes.tobytes())
-        return {**described, "stored": stored.str}
+        if array.ndim > _MOST_DIMS:
+            raise TypeError(f"an array of {array.ndim} dims cannot be packed")
+        described = {"dtype": array.dtype.str, "shape": list(array.shape)}
+        how = self._arrays.put(array)
+        if isinstance(how, str):
+            return {**described, "stored": how}
+        return {**described, "start": how[0], "steps": how[1]}
 
 
-def _steps(flat: IntArray) -> list[list[int]] | None:
-    """Counts and steps, inner to outer, of numbers that advance evenly; None if they do not.
-
-    Examples
-    --------
-    >>> _steps(np.array([0, 1, 2, 0, 1, 2])), _steps(np.array([5, 5, 5])), _steps(np.array([7]))
-    ([[3, 1], [2, 0]], [[3, 0]], [])
-    >>> _steps(np.array([0, 1, 3]))
-    """
-    found: list[list[int]] = []
-    while flat.size > 1:
-        step = int(flat[1]) - int(flat[0])
-        uneven = np.diff(flat) != step
-        count = int(uneven.argmax()) + 1 if uneven.any() else flat.size
-        if flat.size % count:
-            return None
-        blocks = flat.reshape(-1, count)
-        flat = blocks[:, 0]
-        if (blocks != flat[:, None] + step * np.arange(count)).any():
-            return None
-        found.append([count, step])
-    return found
-
-
-def _arrays(described: list[Any], numbers: memoryview, stepped: int) -> Iterator[Array]:
+def _arrays(described: list[Any], numbers: memoryview, stepped: int) -> list[Array]:
     """The arrays that are described.
 
     Parameters
@@ -331,30 +266,19 @@ def _arrays(described: list[Any], numbers: memoryview, stepped: int) -> Iterator
     stepped : int
         Bytes that all arrays may have beyond those that their numbers account for.
     """
-    # whole numbers of one byte may become numbers of eight
-    left = 8 * len(numbers) + stepped
-    place = 0
+    reader = ArrayReader(numbers, stepped)
+    found = []
     for each in described:
         if not isinstance(each, dict):
-            raise _corrupt("an array is not described", found=each)
-        dtype, shape = _dtype(each.get("dtype")), _shape(each.get("shape"))
-        # numpy takes the memory of one element, and refuses absurd dims, of empty arrays too
-        left -= math.prod(max(size, 1) for size in shape) * dtype.itemsize
-        if left < 0:
-            raise _corrupt("an array is larger than the frames and the bytes allow", found=shape)
-        count = math.prod(shape)
-        if "stored" in each:
-            stored = _dtype(each["stored"])
-            end = place + count * stored.itemsize
-            if end > len(numbers):
-                raise _corrupt("an array is cut off", f"{end} bytes", len(numbers))
-            flat = _stored(numbers[place:end], stored, dtype)
-            place = end
-        else:
-            flat = _stepped(each.get("start"), each.get("steps"), count, dtype)
-        yield flat.reshape(shape)
-    if place < len(numbers):
-        raise _corrupt("bytes follow the arrays", f"{place} bytes", len(numbers))
+            raise DamagedBlobError("an array is not described", found=each)
+        dtype, shape = dtype_of(each.get("dtype")), _shape(each.get("shape"))
+        if 0 in shape:
+            # numpy takes the memory of one element, and refuses absurd dims, of empty arrays too
+            reader.reserve(math.prod(max(size, 1) for size in shape) * dtype.itemsize)
+        how = each["stored"] if "stored" in each else [each.get("start"), each.get("steps")]
+        found.append(reader.take(how, dtype, math.prod(shape)).reshape(shape))
+    reader.end()
+    return found
 
 
 def _shape(sizes: object) -> tuple[int, ...]:
@@ -362,48 +286,7 @@ def _shape(sizes: object) -> tuple[int, ...]:
         shape = tuple(n for n in sizes if type(n) is int and n >= 0)
         if len(shape) == len(sizes):
             return shape
-    raise _corrupt("an array has no valid shape", found=sizes)
-
-
-def _dtype(text: object) -> np.dtype[Any]:
-    if not isinstance(text, str) or not _DTYPE.fullmatch(text):
-        raise _corrupt("an array has a dtype that is not allowed", found=text)
-    return np.dtype(text)
-
-
-def _stored(numbers: memoryview, stored: np.dtype[Any], dtype: np.dtype[Any]) -> Array:
-    """An array of numbers as they are stored, in memory of its own."""
-    whole = stored.kind + dtype.kind in ("ui", "uu", "ii")
-    if stored != dtype and not (whole and np.can_cast(stored, dtype, "safe")):
-        raise _corrupt("an array is stored in a dtype that does not fit", dtype.str, stored.str)
-    planes = np.frombuffer(numbers, np.uint8).reshape(stored.itemsize, -1)
-    flat = np.array(planes.T, order="C").view(stored).ravel()
-    if stored.kind in "Ub" and flat.size:
-        units = flat.view(f"{stored.str[0]}u4" if stored.kind == "U" else "u1")
-        if units.max() > (0x10FFFF if stored.kind == "U" else 1):
-            raise _corrupt("an array holds what is no value of its dtype", dtype.str)
-    return flat.astype(dtype, copy=False)
-
-
-def _stepped(start: object, steps: object, count: int, dtype: np.dtype[Any]) -> Array:
-    """An array of numbers that advance evenly."""
-    valid = isinstance(steps, list) and all(
-        isinstance(s, list) and [*map(type, s)] == [int, int] and s[0] > 1 for s in steps
-    )
-    if not valid or type(start) is not int or dtype.kind not in "iu":
-        raise _corrupt("an array is neither stored nor computed by steps", found=steps)
-    assert isinstance(steps, list)
-    if math.prod(n for n, _ in steps) != count:
-        raise _corrupt("the steps of an array do not give its shape", count, steps)
-    ends = [(n - 1) * step for n, step in steps]
-    low, high = start + sum(min(e, 0) for e in ends), start + sum(max(e, 0) for e in ends)
-    limits = np.iinfo(dtype)
-    if low < max(limits.min, -_FAR) or high > min(limits.max, _FAR):
-        raise _corrupt("the steps of an array leave its dtype", dtype.str)
-    flat = np.full(1, start, np.int64)
-    for n, step in reversed(steps):
-        flat = (flat[:, None] + step * np.arange(n)).ravel()
-    return flat.astype(dtype, copy=False)
+    raise DamagedBlobError("an array has no valid shape", found=sizes)
 
 
 class _Reader:
