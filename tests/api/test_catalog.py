@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -600,3 +601,72 @@ class TestProgress:
 def test_workers(archive, workers):
     catalog = xdicom.scan(archive, workers=workers, progress=False)
     assert len(catalog.instances) == 22
+
+
+def test_an_index_does_not_change_hands(tmp_path):
+    """A copy of an archive is another one; an archive that moved is the same."""
+    write_series(tmp_path / "a", {"z": 3}, **SMALL)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    index = tmp_path / "i"
+    xdicom.scan(tmp_path / "a", index=index, progress=False)
+    with pytest.raises(xdicom.IndexFileError, match="another folder"):
+        xdicom.scan(tmp_path / "copy", index=index, progress=False)
+    os.rename(tmp_path / "a", tmp_path / "b")
+    moved = xdicom.scan(tmp_path / "b", index=index, progress=False)
+    assert moved.counts.known == 3
+    assert moved.open().load().sizes["z"] == 3
+    os.symlink(tmp_path / "b", tmp_path / "link")
+    assert xdicom.scan(tmp_path / "link", index=index, progress=False).counts.known == 3
+
+
+class TestParts:
+    def test_one_series_of_many_stays_one(self, catalog, tmp_path):
+        (t2,) = [one for one in catalog if one["SeriesDescription"] == "T2 axial"]
+        assert len(t2.instances) == 3
+        assert t2.open(group_by=["SeriesDescription"]).sizes["z"] == 3
+        t2.to_parquet(tmp_path / "p")
+        assert len(xdicom.Catalog.from_parquet(tmp_path / "p")) == 1
+        assert len(t2.refresh()) == 1
+        assert t2.problems.empty
+
+    def test_an_index_that_another_scan_changed(self, tmp_path):
+        folder = write_archive(tmp_path / "d")
+        options = {"index": tmp_path / "i", "progress": False}
+        old = xdicom.scan(folder, **options)
+        shutil.rmtree(folder / "p1" / "t2")
+        xdicom.scan(folder, **options)
+        assert len(old) == 5
+        for use in (
+            lambda: old.open("T2*"),
+            lambda: old["StationName"],
+            lambda: old.instances,
+            lambda: old.filter(Modality="MR"),
+        ):
+            with pytest.raises(xdicom.IndexFileError, match="Refresh"):
+                use()
+        assert len(old.refresh()) == 4
+
+    def test_a_series_that_is_no_array_keeps_its_size(self, scan, tmp_path):
+        write_series(tmp_path / "d", {"EchoTime": [1.0, 2.0], "z": 3},
+                     drop=[{"EchoTime": 1, "z": 1}], **SMALL)  # fmt: skip
+        catalog = scan(tmp_path / "d")
+        with pytest.raises(xdicom.NotHypercubeError):
+            catalog.open()
+        assert catalog.series["shape"].tolist() == [(5, 4, 5)]
+        assert catalog.series["arrays"].tolist() == [1]
+
+    def test_messages(self, catalog, tmp_path):
+        with pytest.raises(xdicom.AmbiguousSeriesError, match="catalog is empty"):
+            catalog.filter(Modality="XX").open()
+        with pytest.raises(KeyError, match="did you mean 'Modality'"):
+            catalog.filter(modality="MR")
+        with pytest.raises(KeyError, match="iterate"):
+            catalog[0]
+        with pytest.raises(ValueError, match="workers"):
+            xdicom.scan(tmp_path, workers=0)
+
+    def test_warnings_point_at_the_caller(self, scan, tmp_path):
+        truncate(write_series(tmp_path / "d", {"z": 2}, **SMALL)[0], bytes_off=4)
+        with pytest.warns(ExcludedFileWarning) as caught:
+            scan(tmp_path / "d")
+        assert caught[0].filename == __file__

@@ -153,8 +153,8 @@ class Index:
         ----------
         root : str
             Absolute path of the folder that was listed. It may be another one than before if that
-            is gone, or if any file is known at its place: the archive was moved, or mounted
-            elsewhere.
+            is gone, or has lost its files and any of them is known in this one: the archive was
+            moved, or mounted elsewhere.
         kind : str
             ``folder``, ``file`` or ``list``.
         listing_files : iterable of FileStat
@@ -169,9 +169,11 @@ class Index:
         with reading(self.path) as connection:
             session = compare(connection, files)
             before = self._where(connection)
+            known = connection.execute("SELECT path FROM files LIMIT 1").fetchone()
         if before != (root, kind):
-            if before[0] not in ("", root) and session.elsewhere:
-                check_moved(self.path, before[0], root)
+            if before[0] not in ("", root):
+                name = None if known is None or session.elsewhere else decoded(known[0])
+                check_moved(self.path, before[0], root, name)
             self._move(root, kind, new=not before[0])
         self._session = session
         return session.changes

@@ -116,15 +116,26 @@ def without_own(files: Iterable[FileStat], path: str, root: str) -> list[FileSta
     return [f for f in files if f.path not in own]
 
 
-def check_moved(path: str, before: str, root: str) -> None:
+def check_moved(path: str, before: str, root: str, name: str | None) -> None:
     """Refuse an index of a folder that still is where it was.
+
+    Parameters
+    ----------
+    path : str
+        The index.
+    before, root : str
+        The folder that it is of, and the one that was listed.
+    name : str, optional
+        A file of the former folder, where any of them is known in the other one too.
 
     Raises
     ------
     IndexFileError
         With both folders.
     """
-    if os.path.exists(before):
+    if not os.path.exists(before) or os.path.samefile(before, root):
+        return
+    if name is None or os.path.exists(os.path.join(before, name)):
         raise IndexFileError(
             "the index is of another folder",
             file=path,
