@@ -506,8 +506,21 @@ class TestMoved:
         copy = folder.with_name("copy")
         shutil.copytree(folder, copy)
         touch(copy / "s" / "IM00002.dcm")
+        with pytest.raises(IndexFileError, match="of another folder"):
+            update(path, copy)
+        check(path, folder)
+        for name in ("s", "t"):  # what it was mounted on is still there
+            shutil.rmtree(folder / name)
         assert update(path, copy) == ["s/IM00002.dcm"]
         check(path, copy)
+
+    def test_another_name_of_it(self, place):
+        path, folder = place
+        update(path, folder)
+        link = folder.with_name("link")
+        link.symlink_to(folder)
+        assert update(path, link) == []
+        check(path, link)
 
     def test_another_folder(self, place, tmp_path):
         path, folder = place

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdicom.errors import CorruptFileError, Problem
-from xdicom.headers.parse import DimensionIndex, Head, PixelElement
 from xdicom.headers.building import TableBuilder
+from xdicom.headers.parse import DimensionIndex, Head, PixelElement
 from xdicom.headers.table import (
     MISSING,
     Column,

@@ -139,7 +139,12 @@ def series(tmp_path):
             **attributes,
         }
         paths = write_series(
-            tmp_path / "s", {"z": files}, transfer_syntax=syntax, attributes=values, rows=4, columns=4
+            tmp_path / "s",
+            {"z": files},
+            transfer_syntax=syntax,
+            attributes=values,
+            rows=4,
+            columns=4,
         )
         return [path.read_bytes() for path in paths]
 
@@ -215,7 +220,9 @@ def test_what_differs_is_read_as_a_walk_reads_it(tmp_path, keyword, values):
         (path,) = write_series(folder, {}, attributes=attributes, rows=2, columns=2)
         data = path.read_bytes()
         if keyword == "EchoTime":
-            data = data.replace(b"\x18\0\x81\0DS\2\0" + b"1 ", b"\x18\0\x81\0DS\4\0" + value.encode().ljust(4))
+            data = data.replace(
+                b"\x18\0\x81\0DS\2\0" + b"1 ", b"\x18\0\x81\0DS\4\0" + value.encode().ljust(4)
+            )
         datas.append(data)
     check(datas)
 
@@ -313,7 +320,9 @@ def test_fuzz(series):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from(range(4)), min_size=2, max_size=8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.sampled_from(range(4)), min_size=2, max_size=8), st.randoms(use_true_random=False)
+)
 def test_any_order_and_any_value(tmp_path_factory, kinds, rng):
     folder = tmp_path_factory.mktemp("any")
     datas = []

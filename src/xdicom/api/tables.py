@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,12 @@ import pandas as pd
 from xdicom.api.rows import Shape
 from xdicom.headers.duplicates import first_rows
 from xdicom.headers.table import FrameTable
-from xdicom.headers.values import number
+from xdicom.headers.values import FLOATS, INTS, number
 from xdicom.opening.naming import Named
 from xdicom.series.attributes import gather
+
+_TYPED: Final = FLOATS | INTS | {"AS", "DA", "TM", "DT"}
+"""VRs whose values are no text."""
 
 
 def series_frame(
@@ -98,9 +101,8 @@ def instance_frame(table: FrameTable) -> pd.DataFrame:
         if not keyword[0].isupper():
             continue
         codes = column.codes[first]
-        if column.values.array.ndim > 1:
+        if column.vr in _TYPED and column.values.array.ndim == 1:
+            found[keyword] = gather(column, codes)
+        else:  # the texts themselves, not copies of equal width
             found[keyword] = np.array([*column.texts, ""], dtype=object)[codes]
-        else:
-            values = gather(column, codes)
-            found[keyword] = values.astype(object) if values.dtype.kind == "U" else values
     return pd.DataFrame(found)

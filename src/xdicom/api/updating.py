@@ -30,7 +30,7 @@ def rows_in_index(where: Where, path: str, options: ScanOptions) -> tuple[Rows, 
     new = [*changes.new, *(_left_out(index, listing) if errors == "raise" else ())]
     run = Scan(listing, options, errors)
     for batch in run.batches(new, _BATCH, _SECONDS):
-        if len(batch):
+        if len(batch) or batch.builder.problems:
             index.add(batch.builder.build(listing.root, listing.kind), batch.left_out)
     index.finish(listing.problems)
     if errors == "warn":
