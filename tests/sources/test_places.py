@@ -33,7 +33,7 @@ OWN_FILES = (
 """Where files of the local disk may be read: the sources, and what writes files and checks them."""
 PAST_THE_SOURCE: dict[str, set[str]] = {
     # whether the folder that an index was made of is still there
-    "headers/index_session.py": {"os.path.exists", "os.path.samefile"},
+    "headers/index_session.py": {"os.path.exists"},
 }
 READS = {
     *("open", "builtins.open", "io.open", "io.FileIO", "mmap.mmap"),
