@@ -27,7 +27,8 @@ Array = npt.NDArray[Any]
 _RT_DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
 _PARAMETRIC_MAP: Final = "1.2.840.10008.5.1.4.1.1.30"
 _EXACT_FLOAT32: Final = 2.0**24
-_EXACT_FLOAT64: Final = 2.0**53
+_SAFE_INT64: Final = 2.0**62
+"""Below this, ends that were worked out in float64 do fit."""
 _INTEGERS: Final = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 """Types of exact values, the one to prefer first."""
 _NAMES: Final = {"modality": "applied", "exact": "applied"}
@@ -249,7 +250,7 @@ def _exact(stored: StoredValues, rwvm: str | int | None) -> Scaling:
     whole = (slope == np.rint(slope)) & (intercept == np.rint(intercept))
     whole |= False if lookup is None else lookup.which >= 0
     low, high = float(ends.min()), float(ends.max())
-    if not whole.all() or not max(abs(low), abs(high)) < _EXACT_FLOAT64:
+    if not whole.all() or not max(abs(low), abs(high)) < _SAFE_INT64:
         return replace(made, kind="exact")
     for name in _INTEGERS:
         info = np.iinfo(name)
