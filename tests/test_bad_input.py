@@ -592,12 +592,6 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "value"),
         [
-            ("scaling", "exact"),
-            ("scaling", "real_world"),
-            ("scaling", "philips_fp"),
-            ("scaling", "suv"),
-            ("rwvm", "label"),
-            ("mask_padding", True),
             ("decode_errors", "nan"),
             ("archives", True),
         ],

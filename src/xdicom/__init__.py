@@ -26,6 +26,7 @@ from xdicom.errors import (
     XDicomError,
     XDicomWarning,
 )
+from xdicom.selecting.pixel_headers import suv_factor
 
 __version__ = _version("xdicom")
 
@@ -53,4 +54,5 @@ __all__ = [
     "XDicomWarning",
     "open_series",
     "scan",
+    "suv_factor",
 ]

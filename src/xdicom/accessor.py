@@ -16,6 +16,7 @@ from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting import position, values
 from xdicom.selecting.explaining import Explanation, Explanations, explain
 from xdicom.selecting.filtering import filter_frames
+from xdicom.selecting.pixel_headers import padding_mask
 from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
 from xdicom.selecting.values import Key
@@ -88,6 +89,10 @@ class _ArrayAccessor:
     def orientation(self) -> npt.NDArray[np.float64]:
         """Cosines along rows and along columns in patient L, P, S, shape (2, 3)."""
         return position.orientation(self._obj)
+
+    def padding_mask(self, *, source: Source | None = None) -> xr.DataArray:
+        """Where pixels are padding, lazily (`xdicom.selecting.pixel_headers.padding_mask`)."""
+        return padding_mask(self._obj, source=source)
 
     def montage(self, **options: Any) -> Any:
         """All frames as a matplotlib figure (`xdicom.display.montage.montage`)."""
@@ -203,6 +208,10 @@ class DataTreeAccessor:
     def orientation(self) -> npt.NDArray[np.float64]:
         """The cosines of the node's only array."""
         return self._one().orientation
+
+    def padding_mask(self, *, source: Source | None = None) -> xr.DataArray:
+        """The padding of the node's only array."""
+        return self._one().padding_mask(source=source)
 
     def montage(self, **options: Any) -> Any:
         """The frames of the node's only array as a figure."""

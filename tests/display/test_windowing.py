@@ -64,6 +64,13 @@ def test_header_is_in_units_of_the_modality(tmp_path):
     assert window(tmp_path, scaling="stored") == (419.75, 619.75)
 
 
+def test_header_is_no_window_of_other_scalings(tmp_path):
+    attributes = {"WindowCenter": 40, "WindowWidth": 401, "PatientWeight": 70}
+    write_series(tmp_path, {"z": 3}, modality="PT", attributes=attributes)
+    with pytest.raises(ValueError, match="scaling='suv'"):
+        window(tmp_path, scaling="suv")
+
+
 def test_no_window_in_the_headers_is_an_error(tmp_path):
     write_series(tmp_path, {"z": 3}, attributes={"WindowCenter": None, "WindowWidth": None})
     with pytest.raises(ValueError, match='window="auto"'):

@@ -97,12 +97,6 @@ class TestOptions:
     @pytest.mark.parametrize(
         "later",
         [
-            {"scaling": "exact"},
-            {"scaling": "suv"},
-            {"scaling": "real_world"},
-            {"scaling": "philips_fp"},
-            {"rwvm": 0},
-            {"mask_padding": True},
             {"decode_errors": "nan"},
             {"archives": True},
             {"cache": "folder"},

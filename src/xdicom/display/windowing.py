@@ -90,6 +90,12 @@ def _numbers(array: xr.DataArray, keyword: str) -> xr.DataArray | None:
 
 
 def _header_range(array: xr.DataArray) -> tuple[float, float]:
+    kind = array.attrs.get("dicom_scaling", "applied")
+    if kind not in ("applied", "stored"):
+        raise ValueError(
+            f"the headers' window is for values of the modality, not for scaling={kind!r}; "
+            'use window="auto"'
+        )
     centre, width = _numbers(array, "WindowCenter"), _numbers(array, "WindowWidth")
     if centre is None or width is None or not np.isfinite(centre + width).any():
         raise ValueError('no WindowCenter and WindowWidth in the headers; use window="auto"')

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from xdicom.headers.elements import GROUP_LEAVES, MACROS, UNASSIGNED
+from xdicom.headers.elements import GROUP_LEAVES, MACROS, MODALITY_LUT, UNASSIGNED
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import UNDEFINED, Element, Item
 
@@ -182,6 +182,8 @@ class GroupReader:
             for inner in item:
                 if inner.tag in MACROS:
                     self._read_macro(group, inner, leaves)
+                elif inner.tag == MODALITY_LUT:
+                    leaves["xdicom_modality_lut"] = "1"
                 elif inner.length != UNDEFINED:
                     keyword = GROUP_LEAVES.get(inner.tag, "")
                     self._note(group, inner, keyword)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
@@ -23,6 +24,7 @@ from xdicom.sources.places import source_of
 from xdicom.sources.stream import stream_of
 
 _NOT_A_VALUE: Final = frozenset(("SQ", "OB", "OW", "OL", "OV", "OF", "OD", "UN"))
+IntArray = npt.NDArray[np.int64]
 _Found = TypeVar("_Found", FileStat, OpenFile)
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
@@ -92,6 +94,111 @@ def _place(table: FrameTable, file: int) -> tuple[str, int, int]:
     return path, int(table.files.sizes[file]), int(table.files.mtimes[file])
 
 
+def headers_of(table: FrameTable) -> Iterator[tuple[FileDataset, IntArray]]:
+    """The header of each file of a table, for reading only, with the rows that stand in it.
+
+    Parameters
+    ----------
+    table : FrameTable
+        The rows.
+
+    Yields
+    ------
+    (pydicom.FileDataset, array of int)
+        Without pixels; one that the caller must not change.
+
+    Raises
+    ------
+    HeadersUnavailableError, CorruptFileError
+        As `read_header`.
+    """
+    for place, rows in _files(table):
+        yield _cached(*place), rows
+
+
+def _files(table: FrameTable) -> Iterator[tuple[tuple[str, int, int], IntArray]]:
+    """Path, size and time of each file, checked, with its rows; a bar over those that take long."""
+    order = np.argsort(table.file, kind="stable")
+    files, starts = np.unique(table.file[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    bar = tqdm(
+        zip(files.tolist(), groups, strict=True),
+        desc="reading headers",
+        unit="file",
+        total=len(files),
+        delay=1,
+        leave=False,
+    )
+    for file, rows in bar:
+        place = _place(table, file)
+        check_unchanged(*place, _available(source_of(place[0]).stat, place[0]))
+        yield place, rows
+
+
+def sequence_of(header: Dataset, frame: int, keyword: str) -> list[Dataset]:
+    """The items of a frame's sequence: of its functional groups, the shared ones, or the object's.
+
+    Parameters
+    ----------
+    header : Dataset
+        Of the instance.
+    frame : int
+        Number of the frame, from 1.
+    keyword : str
+        Of the sequence: a functional group itself, or one inside a group.
+
+    Returns
+    -------
+    list of Dataset
+        Of the first of the three places that has any; empty where none does.
+    """
+    tag = tag_of(keyword)
+    if tag is None:
+        raise KeyError(f"{keyword!r} is no DICOM keyword")
+    for groups, place in ((_PER_FRAME, frame - 1), (_SHARED, 0)):
+        items = header.get(groups) or ()
+        if 0 <= place < len(items):
+            own = _get(items[place], tag)
+            for found in [*([] if own is None else [own]), *_leaves(items[place], tag)]:
+                if found.VR == "SQ" and found.value:
+                    return list(found.value)
+    top = _get(header, tag)
+    return list(top.value) if top is not None and top.VR == "SQ" else []
+
+
+def private_of(header: Dataset, frame: int, tag: int, creator: str) -> DataElement | None:
+    """A frame's private element, found by its creator at any block (PS3.5 7.8.1).
+
+    Parameters
+    ----------
+    header : Dataset
+        Of the instance.
+    frame : int
+        Number of the frame, from 1.
+    tag : int
+        Group and low byte of the element: ``0x2005000E`` for (2005,xx0E).
+    creator : str
+        Private creator of its block.
+
+    Returns
+    -------
+    DataElement or None
+        Of the private sequences in the frame's functional groups, else of the top level.
+    """
+    items = header.get(_PER_FRAME) or ()
+    places = [header]
+    if 0 < frame <= len(items):
+        group = items[frame - 1]
+        nested = [e.value[0] for e in group if e.tag.is_private and e.VR == "SQ" and e.value]
+        places = [group, *nested, header]
+    for place in places:
+        try:
+            return place.private_block(tag >> 16, creator)[tag & 0xFF]
+        except KeyError:
+            continue
+    return None
+
+
 def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Column:
     """The column of any attribute: of the table where it holds it, else read from the files.
 
@@ -150,20 +257,7 @@ def _fetch(table: FrameTable, path: _Path) -> Column:
     texts: dict[str, int] = {}
     codes = np.full(len(table), MISSING, np.int32)
     vr = "UN"
-    order = np.argsort(table.file, kind="stable")
-    files, starts = np.unique(table.file[order], return_index=True)
-    groups = np.split(order, starts[1:])
-    bar = tqdm(
-        zip(files.tolist(), groups, strict=True),
-        desc="reading headers",
-        unit="file",
-        total=len(files),
-        delay=1,
-        leave=False,
-    )
-    for file, rows in bar:
-        place = _place(table, file)
-        check_unchanged(*place, _available(source_of(place[0]).stat, place[0]))
+    for place, rows in _files(table):
         elements = _elements(place, path, table.frame_number[rows].tolist())
         for row, element in zip(rows.tolist(), elements, strict=True):
             if element is None or element.is_empty or element.VR in _NOT_A_VALUE:

@@ -61,7 +61,14 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     for code, layout in enumerate(frames.layouts):
         first = int(np.flatnonzero(frames.layout == code)[0])
         check_decodable(layout, options.decoder or "", table.path(first))
-    scaling = scaling_of(table, frames.layouts, scaling_kind(options))
+    scaling = scaling_of(
+        table,
+        frames.layouts,
+        scaling_kind(options),
+        frames.layout,
+        rwvm=options.rwvm,
+        mask_padding=options.mask_padding,
+    )
     fill_value = _fill_value(options, scaling.dtype, bool((grid.rows < 0).any()), table)
     array = FrameArray(
         frames,
@@ -77,7 +84,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs: dict[str, Any] = descriptive_attrs(table)
     if scaling.units and scaling.applied:
         attrs["units"] = scaling.units
-    attrs["dicom_scaling"] = "applied" if scaling.applied else "stored"
+    attrs["dicom_scaling"] = scaling.name
     attrs["dicom_dims"] = dims_json(grid, stack.problems)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)

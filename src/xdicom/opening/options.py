@@ -35,9 +35,10 @@ class OpenOptions:
     mask_and_scale: bool | None = True
     """False: stored values."""
     scaling: str | None = None
-    """``modality`` or ``stored``."""
+    """What values are: ``modality``, ``stored``, ``exact``, ``real_world``, ``philips_fp`` or
+    ``suv``."""
     rwvm: str | int | None = None
-    """Which real-world value map."""
+    """Which real-world value map: its label, the code of its unit, or its number from 0."""
     mask_padding: bool = False
     """Pixel padding becomes NaN."""
     color: str = "rgb"
@@ -74,9 +75,6 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 
 # declared, and refused until the version that brings them
 _LATER: Final[dict[str, Callable[[Any], bool]]] = {
-    "scaling": lambda v: v in ("exact", "real_world", "philips_fp", "suv"),
-    "rwvm": lambda v: v is not None,
-    "mask_padding": bool,
     "decode_errors": lambda v: v == "nan",
     "archives": bool,
 }
@@ -125,6 +123,8 @@ def options_from(given: Mapping[str, Any]) -> OpenOptions:
         raise ValueError(
             f"mask_and_scale=False asks for stored values, scaling={options.scaling!r} does not"
         )
+    if options.rwvm is not None:
+        _check_rwvm(options)
     if isinstance(options.series, bool) or not isinstance(options.series, (int, str, type(None))):
         raise ValueError(f"series={options.series!r} is no number, UID or glob of the description")
     if isinstance(options.dims, str) and options.dims != "flat":
@@ -134,8 +134,18 @@ def options_from(given: Mapping[str, Any]) -> OpenOptions:
     return options
 
 
+def _check_rwvm(options: OpenOptions) -> None:
+    if isinstance(options.rwvm, bool) or not isinstance(options.rwvm, (int, str)):
+        raise ValueError(f"rwvm={options.rwvm!r} is no label, unit or number of a map")
+    if options.mask_and_scale is False or options.scaling not in (None, "real_world"):
+        other = "mask_and_scale=False" if options.scaling is None else f"{options.scaling!r}"
+        raise ValueError(f"rwvm= chooses among real-world value maps, not for scaling {other}")
+
+
 def scaling_kind(options: OpenOptions) -> str:
     """The scaling that is asked for, by either of its two options."""
     if options.scaling is not None:
         return options.scaling
+    if options.rwvm is not None:
+        return "real_world"
     return "stored" if options.mask_and_scale is False else "modality"

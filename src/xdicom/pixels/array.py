@@ -93,7 +93,7 @@ class FrameArray(BackendArray):
         for part in (index, frames.offset, frames.file, frames.number):
             h.update(np.ascontiguousarray(part).tobytes())
         settings = (
-            scaling.kind, str(scaling.dtype), repr(fill_value), raw, plugin,
+            scaling.digest, repr(fill_value), raw, plugin,
             sorted(map(str, self.options.items())),
         )  # fmt: skip
         h.update(repr(settings).encode())
@@ -242,7 +242,7 @@ class FrameArray(BackendArray):
         layout = self.frames.layouts[self.frames.layout[frames[0]]]
         if not (
             layout.plain
-            and self.scaling.slope is None
+            and self.scaling.direct
             and layout.dtype == self.dtype
             and (np.diff(places) == 1).all()
             and (self.frames.layout[frames] == self.frames.layout[frames[0]]).all()
@@ -277,7 +277,7 @@ class FrameArray(BackendArray):
         COUNTER.frames += 1
         if layout.plain:
             if inner is None:
-                direct = self.scaling.slope is None and layout.dtype == out.dtype
+                direct = self.scaling.direct and layout.dtype == out.dtype
                 stored = out if direct else np.empty(layout.shape, layout.dtype)
                 self._read_into(file, int(frames.offset[frame]), stored, frame)
                 if layout.spare_bits:

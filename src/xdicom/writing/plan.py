@@ -153,7 +153,17 @@ def _rescale(
     kind = selection.array.attrs.get("dicom_scaling")
     if kind == "stored":
         return ones, zeros
+    if kind not in ("applied", None):
+        raise ConformanceError(
+            f"values of scaling={kind!r} cannot be written yet",
+            remedy='Open with scaling="modality" or "stored"',
+        )
     scaling = scaling_of(part, layouts, "modality")
+    if scaling.lookup is not None and kind == "applied":
+        raise ConformanceError(
+            "values that a Modality LUT gave cannot be written yet",
+            remedy='Open with scaling="stored"',
+        )
     if scaling.slope is None or scaling.intercept is None:
         return ones, zeros
     if kind is None:
