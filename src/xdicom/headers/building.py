@@ -92,6 +92,7 @@ class TableBuilder:
         self._file, self._frame = array("q"), array("q")
         self._offsets, self._lengths = array("q"), array("q")
         self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
+        self._items: dict[int, IntArray] = {}
         self.problems: list[Problem] = []
 
     def __len__(self) -> int:
@@ -122,6 +123,8 @@ class TableBuilder:
         self._add_frames(head.frames[:frames], start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
+        if frames > 1 and head.pixel is not None and head.pixel.items is not None:
+            self._items[number] = np.array(head.pixel.items, np.int64)
         first = 0 if head.pixel is None else 1
         self._file.extend([number] * count)
         self._frame.extend(range(first, first + count))
@@ -229,6 +232,7 @@ class TableBuilder:
             pixel_length=lengths,
             columns=columns,
             dimensions=self._dimensions,
+            items=self._items,
             problems=tuple(self.problems),
             kind=kind,
         )
