@@ -118,7 +118,7 @@ def basic_offset_table(read: Read, position: int, end: int) -> tuple[IntArray, i
     Returns
     -------
     offsets : array of int
-        From the first fragment on; what is no whole offset at the table's end is left out.
+        From the first fragment on; what is less than an offset at the table's end counts as one.
     base : int
         Where the first fragment begins; ``position`` where there is no item to begin with.
     """
@@ -133,7 +133,7 @@ def basic_offset_table(read: Read, position: int, end: int) -> tuple[IntArray, i
         return none, base
     # an offset table that is none may be as long as a frame: more is not read than could be one
     raw = read(min(length, 4 * MAX_FRAGMENTS), position + ITEM_HEAD)
-    return np.frombuffer(raw, "<u4", len(raw) // 4).astype(np.int64), base
+    return np.frombuffer(raw + bytes(-len(raw) % 4), "<u4").astype(np.int64), base
 
 
 def whole_numbers(text: str) -> IntArray:
