@@ -212,11 +212,16 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
         "BitsStored", "HighBit", "PixelRepresentation",
     )  # fmt: skip
     columns = [table.column(k) for k in keywords]
-    codes = np.stack([c.codes for c in columns])
-    distinct, inverse = np.unique(codes, axis=1, return_inverse=True)
-    inverse = inverse.ravel()
+    # numbered column by column: to sort all codes of each row takes longer than to scan the files
+    inverse = np.zeros(len(table), np.int64)
+    for column in columns:
+        if not column.constant:
+            pairs = inverse * (len(column.texts) + 1) + column.codes + 1
+            inverse = np.unique(pairs, return_inverse=True)[1]
+    firsts = np.unique(inverse, return_index=True)[1]
     layouts = []
-    for place, tuple_ in enumerate(distinct.T):
+    for first in firsts.tolist():
+        tuple_ = [c.codes[first] for c in columns]
         texts = ["" if code < 0 else c.texts[code] for c, code in zip(columns, tuple_, strict=True)]
         syntax, keyword, vr = texts[:3]
         photometric = texts[6]
@@ -237,9 +242,9 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
             high_bit=_integer(texts[10], stored - 1),
             signed=whole[11] == 1,
         )
-        layout.check(table.path(int(np.flatnonzero(inverse == place)[0])))
+        layout.check(table.path(first))
         layouts.append(layout)
-    return inverse.astype(np.int64), tuple(layouts)
+    return inverse, tuple(layouts)
 
 
 def _integer(text: str, default: int) -> int:
