@@ -281,8 +281,10 @@ def frames_of(table: FrameTable, problems: list[Problem] | None = None) -> Frame
     length = -(-(first_bit + bits) // 8) - first_bit // 8
     offset[boxed], length[boxed] = table.pixel_offset[boxed], table.pixel_length[boxed]
     bare = np.zeros(len(table), bool)
-    # what nobody decodes has no frames to be found: its decoder refuses it
-    parted = np.array([x.encapsulated and _in_fragments(x.transfer_syntax) for x in layouts])
+    # in video there are no frames to be found: that nobody decodes it is said later
+    parted = np.array(
+        [x.encapsulated and not many_frames_a_fragment(x.transfer_syntax) for x in layouts]
+    )
     rows = np.flatnonzero(parted[layout] & (_declared(table) > 1))
     rows = rows[np.argsort(table.file[rows], kind="stable")]
     firsts = np.flatnonzero(np.diff(table.file[rows], prepend=-1))
@@ -303,10 +305,6 @@ def frames_of(table: FrameTable, problems: list[Problem] | None = None) -> Frame
         layout,
         layouts,
     )
-
-
-def _in_fragments(transfer_syntax: str) -> bool:
-    return is_encapsulated(transfer_syntax) and not many_frames_a_fragment(transfer_syntax)
 
 
 def _declared(table: FrameTable) -> IntArray:
