@@ -30,6 +30,7 @@ from xdicom.testing import (
     overwrite_bytes,
     pack_file,
     remove_preamble,
+    shift_offset_table,
     text_file,
     truncate,
     write_enhanced,
@@ -476,6 +477,28 @@ class TestEncapsulated:
         drop_fragments(path, 1)
         with pytest.raises(xdicom.CorruptFileError, match="expected at least 4; found 3"):
             xdicom.open_series(path)
+
+    @pytest.mark.parametrize("table", ["basic", "extended"])
+    def test_a_wrong_offset_table(self, any_face, tmp_path, table):
+        frames = np.arange(4 * 48, dtype="uint8").reshape(4, 6, 8)
+        path = write_multiframe(tmp_path / "m.dcm", frames, transfer_syntax=RLE, offset_table=table)
+        found = any_face(shift_offset_table(path), mask_and_scale=False)
+        np.testing.assert_array_equal(values_of(found), frames)
+        assert kinds(found) == ["WrongOffsetTable"]
+        assert found.dicom.problems["file"].tolist() == ["m.dcm"]
+        assert "WrongOffsetTable: m.dcm: " in str(found.dicom.explain())
+
+    def test_fragments_that_cannot_be_told_apart(self, face, tmp_path):
+        frames = np.zeros((4, 6, 8), "uint8")
+        path = write_multiframe(
+            tmp_path / "m.dcm", frames, transfer_syntax=RLE, offset_table="none",
+            fragments_per_frame=2,
+        )  # fmt: skip
+        with pytest.raises(
+            xdicom.FrameDecodeError, match=r"no usable offset table.*4 frames; found 8 fragments"
+        ) as caught:
+            face(path)
+        assert caught.value.file == str(path)
 
     def test_a_syntax_that_nobody_decodes(self, series):
         for path in series.iterdir():

@@ -440,17 +440,17 @@ def test_zeros_where_the_pixels_of_an_image_should_be(path, head_of):
 
 
 @pytest.mark.parametrize(
-    ("syntax", "fragments", "table"),
+    ("syntax", "fragments", "table", "counted"),
     [
-        ("1.2.840.10008.1.2.5", 1, "basic"),  # RLE has one fragment a frame (PS3.5 A.4.2)
-        ("1.2.840.10008.1.2.5", 1, "none"),
-        ("1.2.840.10008.1.2.5", 1, "extended"),
-        ("1.2.840.10008.1.2.4.90", 1, "basic"),
-        ("1.2.840.10008.1.2.4.90", 3, "basic"),
-        ("1.2.840.10008.1.2.4.90", 3, "none"),
+        ("1.2.840.10008.1.2.5", 1, "basic", 5),  # RLE has one fragment a frame (PS3.5 A.4.2)
+        ("1.2.840.10008.1.2.5", 1, "none", 5),
+        ("1.2.840.10008.1.2.5", 1, "extended", 5),
+        ("1.2.840.10008.1.2.4.90", 1, "basic", 5),
+        ("1.2.840.10008.1.2.4.90", 3, "basic", 7),  # one of each frame, and all of the last
+        ("1.2.840.10008.1.2.4.90", 3, "none", 15),
     ],
 )
-def test_fragments_are_counted(tmp_path, syntax, fragments, table, head_of):
+def test_fragments_are_counted(tmp_path, syntax, fragments, table, counted, head_of):
     path = write_multiframe(
         tmp_path / "m.dcm",
         np.arange(5 * 16 * 24, dtype="uint16").astype("uint8").reshape(5, 16, 24),
@@ -458,9 +458,11 @@ def test_fragments_are_counted(tmp_path, syntax, fragments, table, head_of):
         offset_table=table,
         fragments_per_frame=fragments,
     )
-    assert head_of(path).pixel.fragments == 5 * fragments
+    found = head_of(path).pixel
+    assert found.fragments == counted
+    assert (found.items is None) == (table != "none")
     drop_fragments(path, 2)
-    assert head_of(path).pixel.fragments == 5 * fragments - 2
+    assert head_of(path).pixel.fragments == counted - 2
 
 
 def test_encapsulated_pixels_without_delimiter(tmp_path, head_of):

@@ -195,6 +195,9 @@ class MemoryFile:
         buffer.cast("B")[: len(found)] = found
         return len(found)
 
+    def read_each(self, length, positions):
+        return [self.read(length, position) for position in positions]
+
     def close(self):
         self.source.closed += 1
 

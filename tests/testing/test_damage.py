@@ -203,7 +203,37 @@ def test_damage_to_an_extended_offset_table(tmp_path):
         testing.shift_offset_table(bare)
 
 
+def test_fragments_are_replaced_as_they_are_given(packed):
+    table, *fragments = testing.read_fragments(packed)
+    assert len(fragments) == 4
+    before = packed.read_bytes()
+    assert testing.write_fragments(packed, [table, *fragments]).read_bytes() == before
+    testing.write_fragments(packed, [b"", b"odd", b""], delimiter=False)
+    assert packed.read_bytes().endswith(
+        testing.fragments.ITEM + bytes(4) + testing.fragments.ITEM + b"\3\0\0\0odd"
+        + testing.fragments.ITEM + bytes(4)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["basic", "extended"])
+def test_offsets_are_replaced(tmp_path, table):
+    path = testing.write_enhanced(
+        tmp_path / "a.dcm", {"z": 3}, transfer_syntax=RLELossless, offset_table=table
+    )
+    ds = pydicom.dcmread(testing.write_offsets(path, [0, 9]))
+    if table == "extended":
+        assert np.frombuffer(ds.ExtendedOffsetTable, "<u8").tolist() == [0, 9]
+    else:
+        assert np.frombuffer(ds.PixelData[8:16], "<u4").tolist() == [0, 9]
+    assert len(testing.read_fragments(path)) == 1 + 3
+
+
 def test_damage_needs_encapsulated_pixels(file):
-    for damage in (testing.drop_fragments, testing.shift_offset_table, testing.corrupt_fragment):
+    for damage in (
+        testing.drop_fragments,
+        testing.shift_offset_table,
+        testing.corrupt_fragment,
+        testing.read_fragments,
+    ):
         with pytest.raises(ValueError, match="not encapsulated"):
             damage(file)

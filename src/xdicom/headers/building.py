@@ -92,6 +92,7 @@ class TableBuilder:
         self._rows = 0
         self._rows_of_files: list[tuple[IntArray, IntArray, IntArray, IntArray, IntArray]] = []
         self._dimensions: dict[int, tuple[DimensionIndex, ...]] = {}
+        self._items: dict[int, IntArray] = {}
         self.problems: list[Problem] = []
 
     def __len__(self) -> int:
@@ -122,6 +123,8 @@ class TableBuilder:
         self._add_frames(head.frames[:frames], start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
+        if frames > 1 and head.pixel is not None and head.pixel.items is not None:
+            self._items[number] = np.array(head.pixel.items, np.int64)
         rows = np.arange(start, start + count)
         first, offset, length = 0, -1, 0
         if head.pixel is not None:
@@ -237,6 +240,7 @@ class TableBuilder:
             pixel_length=lengths,
             columns=columns,
             dimensions=self._dimensions,
+            items=self._items,
             problems=tuple(self.problems),
             kind=kind,
         )

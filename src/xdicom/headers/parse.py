@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +21,12 @@ from xdicom.headers.elements import (
     WANTED,
     keyword_of,
 )
+from xdicom.headers.encapsulated import (
+    Items,
+    items_of_last,
+    many_frames_a_fragment,
+    walk_items,
+)
 from xdicom.headers.groups import GroupReader
 from xdicom.headers.meta import (
     encoding_of,
@@ -32,7 +39,6 @@ from xdicom.headers.texts import Texts
 from xdicom.headers.walk import (
     EXPLICIT_LE,
     IMPLICIT_LE,
-    ITEM,
     UNDEFINED,
     Element,
     Encoding,
@@ -51,8 +57,6 @@ _PIXEL: Final = {
 _SEQUENCES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT))
 _DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
-_ITEM_HEAD: Final = struct.Struct("<4sL").unpack
-_ITEM_BYTES, _SEQUENCE_END_BYTES = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _TAIL: Final = 4096
 """Bytes behind the last element that are looked at."""
 
@@ -70,7 +74,11 @@ class PixelElement:
     vr: str
     """Value representation in the file, ``OB`` or ``OW`` …; ``""`` in implicit VR."""
     fragments: int = 0
-    """Fragments of encapsulated pixels, without the offset table."""
+    """Fragments of encapsulated pixels, without the offset table; where an offset table tells the
+    frames, at least so many."""
+    items: array[int] | None = field(default=None, compare=False, repr=False)
+    """Where the fragments of several frames begin, and where the last ends; None where the frames
+    are one or an offset table tells them."""
 
 
 @dataclass(frozen=True)
@@ -262,53 +270,40 @@ def _check_tail(w: Window, position: int, head: Head) -> None:
 def pixel_element(w: Window, found: tuple[int, bytes, int, int], head: Head) -> PixelElement:
     """The pixel element from its tag, VR, length and place; its fragments are counted.
 
+    Where an offset table tells the frames, no more of them than those of the last.
+
     Raises
     ------
     CorruptFileError
         If encapsulated pixels hold something else than whole fragments.
     """
     tag, vr, length, value = found
-    fragments = 0
+    undefined = length == UNDEFINED
+    fragments, items = 0, None
     if is_encapsulated(head.transfer_syntax):
-        end = w.size if length == UNDEFINED else min(value + length, w.size)
-        fragments = _count_fragments(w, value, end, head, delimited=length == UNDEFINED)
+        end = w.size if undefined else min(value + length, w.size)
+        fragments, found_items = _fragments(w, value, end, head)
+        if undefined and not found_items.delimited:
+            what = "no delimiter ends the encapsulated pixel data, but all items are wholly there"
+            head.problems.append(("MissingDelimiter", what))
+        if fragments > 1 and len(found_items.bounds) == fragments + 2:
+            items = found_items.bounds[1:]  # without the offset table
     return PixelElement(
-        _PIXEL[tag], value, -1 if length == UNDEFINED else length, vr.decode("ascii"), fragments
+        _PIXEL[tag], value, -1 if undefined else length, vr.decode("ascii"), fragments, items
     )
 
 
-def _count_fragments(w: Window, position: int, end: int, head: Head, *, delimited: bool) -> int:
-    """Fragments of encapsulated pixels, without the offset table; each must be wholly there.
-
-    PS3.5 A.4: items in little endian, up to a delimiter where the length is undefined.
-    """
-    items = 0
-    while position + 8 <= end:
-        tag, length = _ITEM_HEAD(w.read(8, position).ljust(8, b"\0"))
-        if tag == _SEQUENCE_END_BYTES:
-            break
-        if tag != _ITEM_BYTES:
-            raise CorruptFileError(
-                "encapsulated pixel data hold something else than items",
-                file=w.name,
-                expected=keyword_of(ITEM),
-                found=tag.hex(" "),
-            )
-        position += 8 + length
-        if position > end:
-            raise CorruptFileError(
-                "the encapsulated pixel data are cut off",
-                file=w.name,
-                expected=f"{length} bytes in item {items}",
-                found=f"{end - position + length}",
-                remedy="The file is truncated: copy it again from its source",
-            )
-        items += 1
-    else:
-        if delimited:
-            what = "no delimiter ends the encapsulated pixel data, but all items are wholly there"
-            head.problems.append(("MissingDelimiter", what))
-    return max(items - 1, 0)
+def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Items]:
+    """Fragments, without the offset table, and the items that were looked at."""
+    text = head.attributes.get("NumberOfFrames", "")
+    frames = int(text) if text.isdecimal() else 1
+    if frames > 1 and not many_frames_a_fragment(head.transfer_syntax):
+        extended = head.attributes.get("ExtendedOffsetTable", "")
+        last = items_of_last(w.look, position, end, frames, extended, w.name)
+        if last is not None:
+            return frames - 1 + len(last.bounds) - 1, last
+    items = walk_items(w.look, position, end, w.name)
+    return max(len(items.bounds) - 2, 0), items
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:

@@ -16,6 +16,8 @@ from xdicom.sources.base import FileStat, OpenFile, Source
 _PAGE: Final = 4096
 _PIXEL_HEAD: Final = 1024
 """Bytes read behind a header, for the items in which encapsulated pixels begin."""
+_OF_FRAGMENTS: Final = ("NumberOfFrames", "ExtendedOffsetTable")
+"""What tells how many of the fragments must be looked at."""
 
 
 @dataclass
@@ -164,8 +166,12 @@ def _enough_for(header: int) -> int:
 
 def _pixel(w: Window, match: Match, problems: list[tuple[str, str]]) -> PixelElement:
     """The pixel element of a file that matched."""
-    place = match.template.places[-1]
-    head = Head(match.template.head.transfer_syntax, {}, problems=problems)
+    template = match.template
+    place = template.places[-1]
+    attributes = {}
+    if template.encapsulated:
+        attributes = {k: template.text_of(k, match.values) for k in _OF_FRAGMENTS}
+    head = Head(template.head.transfer_syntax, attributes, problems=problems)
     return pixel_element(w, (place.tag, place.vr, match.length, match.offset), head)
 
 

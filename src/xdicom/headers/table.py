@@ -113,6 +113,9 @@ class FrameTable:
     """Attributes by keyword."""
     dimensions: Mapping[int, tuple[DimensionIndex, ...]] = field(default_factory=dict)
     """By file: the dimension indices that its object declares."""
+    items: Mapping[int, IntArray] = field(default_factory=dict)
+    """By file, of those whose fragments the scan had to walk to count them, and that have several
+    frames: where each begins, and where the last ends. Kept in no index: 8 bytes a fragment."""
     problems: tuple[Problem, ...] = ()
     """What was wrong with the files."""
     kind: str = "folder"
@@ -173,6 +176,11 @@ class FrameTable:
                 if (column := whole.take(rows)).texts
             },
             dimensions={i: d for i, j in enumerate(used) if (d := self.dimensions.get(int(j)))},
+            items={
+                i: found
+                for i, j in enumerate(used if self.items else ())
+                if (found := self.items.get(int(j))) is not None
+            },
             problems=tuple(p for p in self.problems if p.file not in others),
             kind=self.kind,
             index=self.index,

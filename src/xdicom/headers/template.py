@@ -223,6 +223,15 @@ class Template:
         vr = b"UN" if width == _UNKNOWN_SEQUENCE else b"SQ"
         return end_of_sequence(w, vr, position, self.head.encoding)
 
+    def text_of(self, keyword: str, values: list[bytes]) -> str:
+        """One attribute of a file that matched, ``""`` where it has none."""
+        if keyword not in self.keywords:
+            return self.constants.get(keyword, "")
+        at = self.keywords.index(keyword)
+        place = self.places[self.keys[at]]
+        (text,), _ = self.texts.read_all(place.tag, place.vr, [values[at]], "<")
+        return text
+
     def widened(self, data: bytes, places: list[Place]) -> Template:
         """The template for another header of the same signature too."""
         own = self.data

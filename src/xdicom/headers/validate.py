@@ -12,6 +12,7 @@ from xdicom.errors import (
     NotDicomError,
     ResourceLimitError,
 )
+from xdicom.headers.encapsulated import many_frames_a_fragment
 from xdicom.headers.meta import is_encapsulated, is_public
 from xdicom.headers.parse import Head, PixelElement
 from xdicom.headers.values import number
@@ -37,11 +38,6 @@ DECIDING: Final = frozenset(
 )
 """Attributes whose values decide over its frames."""
 _FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
-# MPEG and HEVC video, JPEG 2000 Part 2: one codestream of many frames
-_MANY_FRAMES_A_FRAGMENT: Final = tuple(
-    f"1.2.840.10008.1.2.4.{end}"
-    for end in ("10", "92", "93")  # 100 to 108: video
-)
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,7 @@ def _frame_bits(head: Head, pixel: PixelElement, name: str) -> int:
 
 
 def _check_fragments(head: Head, pixel: PixelElement, frames: int, name: str) -> None:
-    needed = 1 if head.transfer_syntax.startswith(_MANY_FRAMES_A_FRAGMENT) else frames
+    needed = 1 if many_frames_a_fragment(head.transfer_syntax) else frames
     if pixel.fragments < needed:
         raise CorruptFileError(
             "there are fewer fragments than frames",

@@ -101,6 +101,13 @@ class Window:
         index = self.at(position, length)
         return self.data[index : index + length]
 
+    def look(self, length: int, position: int) -> bytes:
+        """As ``read``, without a request where the bytes are at hand; the window stays."""
+        index = position - self.base
+        if index >= 0 and index + length <= len(self.data):
+            return self.data[index : index + length]
+        return self.read(length, position)
+
     def cut(self, position: int, length: int) -> CorruptFileError:
         """The error of a header that ends too early."""
         return CorruptFileError(

@@ -57,7 +57,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     if stack.grid is None:
         raise XDicomError("these objects have no pixels", file=stack.table.path(0))
     table, grid, geometry = stack.table, stack.grid, stack.geometry
-    frames = frames_of(table)
+    problems = list(stack.problems)
+    frames = frames_of(table, problems)
     for code, layout in enumerate(frames.layouts):
         first = int(np.flatnonzero(frames.layout == code)[0])
         check_decodable(layout, options.decoder or "", table.path(first))
@@ -85,7 +86,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     if scaling.units and scaling.applied:
         attrs["units"] = scaling.units
     attrs["dicom_scaling"] = scaling.name
-    attrs["dicom_dims"] = dims_json(grid, stack.problems)
+    attrs["dicom_dims"] = dims_json(grid, problems)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
     variable.encoding["preferred_chunks"] = dict.fromkeys(grid.dims, 1) | dict(

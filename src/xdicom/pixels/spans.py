@@ -6,17 +6,18 @@ import os
 import struct
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
-from xdicom.errors import CorruptFileError, FrameDecodeError, UnsupportedPixelLayoutError
+from xdicom.errors import CorruptFileError, Problem, UnsupportedPixelLayoutError
+from xdicom.headers.encapsulated import many_frames_a_fragment
 from xdicom.headers.meta import is_encapsulated, is_public
 from xdicom.headers.table import FrameTable, check_unchanged
 from xdicom.headers.values import number
+from xdicom.pixels.fragments import Encapsulated, FrameSpans, frame_spans
 from xdicom.sources.base import OpenFile
 from xdicom.sources.places import source_of
 
@@ -24,7 +25,6 @@ IntArray = npt.NDArray[np.int64]
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
-_MAX_FRAGMENTS: Final = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -214,11 +214,16 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
         "BitsStored", "HighBit", "PixelRepresentation",
     )  # fmt: skip
     columns = [table.column(k) for k in keywords]
-    codes = np.stack([c.codes for c in columns])
-    distinct, inverse = np.unique(codes, axis=1, return_inverse=True)
-    inverse = inverse.ravel()
+    # numbered column by column: to sort all codes of each row takes longer than to scan the files
+    inverse = np.zeros(len(table), np.int64)
+    for column in columns:
+        if not column.constant:
+            pairs = inverse * (len(column.texts) + 1) + column.codes + 1
+            inverse = np.unique(pairs, return_inverse=True)[1]
+    firsts = np.unique(inverse, return_index=True)[1]
     layouts = []
-    for place, tuple_ in enumerate(distinct.T):
+    for first in firsts.tolist():
+        tuple_ = [c.codes[first] for c in columns]
         texts = ["" if code < 0 else c.texts[code] for c, code in zip(columns, tuple_, strict=True)]
         syntax, keyword, vr = texts[:3]
         photometric = texts[6]
@@ -239,9 +244,9 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
             high_bit=_integer(texts[10], stored - 1),
             signed=whole[11] == 1,
         )
-        layout.check(table.path(int(np.flatnonzero(inverse == place)[0])))
+        layout.check(table.path(first))
         layouts.append(layout)
-    return inverse.astype(np.int64), tuple(layouts)
+    return inverse, tuple(layouts)
 
 
 def _integer(text: str, default: int) -> int:
@@ -249,11 +254,18 @@ def _integer(text: str, default: int) -> int:
     return default if np.isnan(value) else int(value)
 
 
-def frames_of(table: FrameTable) -> Frames:
+def frames_of(table: FrameTable, problems: list[Problem] | None = None) -> Frames:
     """Find the byte span of each frame of a table (PS3.5 section 8 and A.4).
 
-    Native frames lie one after the other; encapsulated ones are found by the basic offset table
-    where it points at items, else by walking the fragments.
+    Native frames lie one after the other; several encapsulated ones in a file are found by
+    `fragments.frame_spans`.
+
+    Parameters
+    ----------
+    table : FrameTable
+        The rows.
+    problems : list of Problem, optional
+        Where offset tables that are wrong are noted.
 
     Raises
     ------
@@ -269,20 +281,19 @@ def frames_of(table: FrameTable) -> Frames:
     first_bit = place * bits
     offset = table.pixel_offset + first_bit // 8
     length = -(-(first_bit + bits) // 8) - first_bit // 8
+    offset[boxed], length[boxed] = table.pixel_offset[boxed], table.pixel_length[boxed]
     bare = np.zeros(len(table), bool)
-    for file in np.unique(table.file[boxed]):
-        rows = np.flatnonzero(table.file == file)
-        start, size = int(table.pixel_offset[rows[0]]), int(table.pixel_length[rows[0]])
-        total = _declared(table, int(rows[0]))
-        if total == 1:
-            offset[rows], length[rows] = start, size
-            continue
-        path = table.path(int(rows[0]))
-        with source_of(table.root).open(path) as opened:
-            spans = _fragment_spans(opened, path, start, size, total)
-        for row in rows:
-            offset[row], length[row] = spans[int(place[row])]
-        bare[rows] = True
+    # in video there are no frames to be found: that nobody decodes it is said later
+    parted = np.array(
+        [x.encapsulated and not many_frames_a_fragment(x.transfer_syntax) for x in layouts]
+    )
+    rows = np.flatnonzero(parted[layout] & (_declared(table) > 1))
+    rows = rows[np.argsort(table.file[rows], kind="stable")]
+    firsts = np.flatnonzero(np.diff(table.file[rows], prepend=-1))
+    for own in np.split(rows, firsts[1:]) if rows.size else ():
+        spans = _encapsulated_spans(table, int(own[0]), problems)
+        offset[own], length[own] = spans.offset[place[own]], spans.length[place[own]]
+        bare[own] = True
     return Frames(
         table.root,
         table.files.paths,
@@ -298,69 +309,37 @@ def frames_of(table: FrameTable) -> Frames:
     )
 
 
-def _declared(table: FrameTable, row: int) -> int:
-    return max(_integer(table.strings("NumberOfFrames")[row] or "1", 1), 1)
+def _declared(table: FrameTable) -> IntArray:
+    """NumberOfFrames of each row, 1 where it is missing or none."""
+    column = table.column("NumberOfFrames")
+    counts = [max(_integer(text, 1), 1) for text in column.texts]
+    return np.array([*counts, 1], np.int64)[column.codes]  # the last stands for −1
 
 
-def _fragment_spans(
-    file: OpenFile, path: str, start: int, length: int, frames: int
-) -> list[tuple[int, int]]:
-    """First byte and length of the items of each frame of an encapsulated pixel element."""
-    size = file.size
-    end = size if length < 0 else min(start + length, size)
-    items: list[tuple[int, int]] = []
-    position = start
-    while position + 8 <= end and len(items) <= _MAX_FRAGMENTS:
-        head = file.read(8, position)
-        if head[:4] == _SEQUENCE_END:
-            break
-        if head[:4] != _ITEM:
-            raise CorruptFileError(
-                "encapsulated pixel data hold something else than items",
-                file=path,
-                expected="(FFFE,E000)",
-                found=head[:4].hex(),
-            )
-        (count,) = struct.unpack_from("<L", head, 4)
-        if position + 8 + count > size:
-            raise CorruptFileError(
-                "the last fragment is cut off",
-                file=path,
-                expected=f"{count} bytes",
-                found=f"{size - position - 8}",
-            )
-        items.append((position, 8 + count))
-        position += 8 + count
-    if not items:
-        raise CorruptFileError("encapsulated pixel data without a single item", file=path)
-    table = file.read(items[0][1] - 8, items[0][0] + 8)
-    fragments = items[1:]
-    starts = {at: i for i, (at, _) in enumerate(fragments)}
-    if len(table) == 4 * frames and fragments:
-        base = items[0][0] + items[0][1]
-        found = [starts.get(base + o) for (o,) in struct.iter_unpack("<L", table)]
-        firsts = [i for i in found if i is not None]
-        if len(firsts) == frames and firsts[0] == 0 and firsts == sorted(set(firsts)):
-            bounds = [*firsts, len(fragments)]
-            return [
-                (fragments[a][0], fragments[b - 1][0] + fragments[b - 1][1] - fragments[a][0])
-                for a, b in pairwise(bounds)
-            ]
-    if len(fragments) == frames:
-        return fragments
-    if len(fragments) < frames:
-        raise CorruptFileError(
-            "there are fewer fragments than frames",
-            file=path,
-            expected=f"at least {frames}",
-            found=f"{len(fragments)}",
-        )
-    raise FrameDecodeError(
-        "the fragments cannot be told apart by frame: no usable offset table",
-        file=path,
-        expected=f"{frames} frames",
-        found=f"{len(fragments)} fragments",
+def _encapsulated_spans(table: FrameTable, row: int, problems: list[Problem] | None) -> FrameSpans:
+    """The spans of all frames of a row's file."""
+    path = table.path(row)
+
+    def text(keyword: str) -> str:
+        column = table.column(keyword)
+        code = column.codes[row]
+        return column.texts[code] if code >= 0 else ""
+
+    element = Encapsulated(
+        path=path,
+        start=int(table.pixel_offset[row]),
+        length=int(table.pixel_length[row]),
+        frames=max(_integer(text("NumberOfFrames"), 1), 1),
+        transfer_syntax=text("xdicom_transfer_syntax"),
+        extended=text("ExtendedOffsetTable"),
+        lengths=text("ExtendedOffsetTableLengths"),
+        items=table.items.get(int(table.file[row])),
     )
+    spans = frame_spans(element, lambda: source_of(table.root).open(path))
+    if problems is not None:
+        name = table.files.paths[table.file[row]]
+        problems += [Problem("WrongOffsetTable", what, name) for what in spans.problems]
+    return spans
 
 
 def fragments(data: bytes, file: str, frame: int) -> list[tuple[int, int]]:

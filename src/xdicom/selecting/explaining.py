@@ -120,7 +120,9 @@ def explain(obj: xr.DataArray | xr.Dataset) -> Explanation:
         notes.append(f"one of several arrays of its series: {obj.attrs['dicom_split']}")
     notes.append('other dims: open with dims=("…", "…"), or dims="flat" for a list of frames')
     try:
-        listed = [f"{kind}: {message}" for kind, message in found.get("problems", [])]
+        listed = [
+            ": ".join((kind, *file, message)) for kind, message, *file in found.get("problems", [])
+        ]
         listed += [f"{p.kind}: {p.file}: {p.message}" for p in locate(obj).table.problems[:20]]
     except HeadersUnavailableError as error:
         listed = [str(error)]

@@ -193,7 +193,7 @@ def problems(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None) ->
     """
     array = obj if isinstance(obj, xr.DataArray) or "pixels" not in obj else obj["pixels"]
     own = json.loads(array.attrs.get("dicom_dims", "{}")).get("problems", [])
-    found = [Problem(kind, message) for kind, message in own]
+    found = [Problem(*each) for each in own]
     return problem_frame([*found, *locate(obj, source).table.problems])
 
 

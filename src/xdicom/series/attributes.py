@@ -398,6 +398,6 @@ def dims_json(grid: Grid, problems: Iterable[Problem] = ()) -> str:
         for a in grid.axes
     ]
     rejected = [{"attribute": r.attribute, "reason": r.reason} for r in grid.rejected]
-    wrong = [[p.kind, p.message] for p in problems]
+    wrong = [[p.kind, p.message, *([p.file] if p.file else [])] for p in problems]
     found = {"dims": axes, "rejected": rejected, "notes": list(grid.notes), "problems": wrong}
     return json.dumps(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, Self, TypeAlias
 
@@ -64,6 +64,9 @@ class OpenFile(Protocol):
 
     def read_into(self, buffer: memoryview, position: int) -> int:
         """Fill a writable, contiguous buffer; the bytes read, fewer only where the file ends."""
+
+    def read_each(self, length: int, positions: Sequence[int]) -> list[bytes]:
+        """So many bytes from each of many positions on, with as few requests as pay there."""
 
     def close(self) -> None:
         """Release what is held of the file."""

@@ -6,9 +6,7 @@ and files that are broken in one known way, go out.
 
 from xdicom.testing.damage import (
     absurd_length,
-    corrupt_fragment,
     deflate_bomb,
-    drop_fragments,
     duplicate_element,
     excess_pixels,
     insert_bytes,
@@ -16,11 +14,18 @@ from xdicom.testing.damage import (
     overwrite_bytes,
     pack_file,
     remove_preamble,
-    shift_offset_table,
     text_file,
     truncate,
 )
 from xdicom.testing.enhanced import write_enhanced
+from xdicom.testing.fragments import (
+    corrupt_fragment,
+    drop_fragments,
+    read_fragments,
+    shift_offset_table,
+    write_fragments,
+    write_offsets,
+)
 from xdicom.testing.layout import ElementSpan, edit, element_span
 from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
@@ -51,13 +56,16 @@ __all__ = [
     "overwrite_bytes",
     "pack_file",
     "phantom_study",
+    "read_fragments",
     "remove_preamble",
     "series_pixels",
     "shift_offset_table",
     "text_file",
     "truncate",
     "write_enhanced",
+    "write_fragments",
     "write_multiframe",
     "write_non_image",
+    "write_offsets",
     "write_series",
 ]
