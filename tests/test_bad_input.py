@@ -598,7 +598,6 @@ class TestOptions:
             ("scaling", "suv"),
             ("rwvm", "label"),
             ("mask_padding", True),
-            ("decode_errors", "nan"),
             ("archives", True),
         ],
     )

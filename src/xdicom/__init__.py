@@ -26,6 +26,7 @@ from xdicom.errors import (
     XDicomError,
     XDicomWarning,
 )
+from xdicom.pixels.decoders import decoders
 
 __version__ = _version("xdicom")
 
@@ -51,6 +52,7 @@ __all__ = [
     "UnsupportedTransferSyntaxError",
     "XDicomError",
     "XDicomWarning",
+    "decoders",
     "open_series",
     "scan",
 ]

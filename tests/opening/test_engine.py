@@ -103,7 +103,6 @@ class TestOptions:
             {"scaling": "philips_fp"},
             {"rwvm": 0},
             {"mask_padding": True},
-            {"decode_errors": "nan"},
             {"archives": True},
             {"cache": "folder"},
         ],

@@ -45,9 +45,9 @@ class OpenOptions:
     decoder: str | None = None
     """Name of the plug-in that decodes (pydicom's ``decoding_plugin``)."""
     decoder_options: Mapping[str, Any] | None = None
-    """Options of the decoder (pydicom's decoding options)."""
+    """pydicom's decoding options, for compressed frames."""
     decode_errors: str = "raise"
-    """What happens to a broken frame."""
+    """For compressed frames that are broken: ``raise``, or ``nan`` in an array of floats."""
     coords: str | Iterable[str] = "default"
     """``default``, ``all`` or keywords: which attributes become coordinates."""
     errors: str | None = None
@@ -77,7 +77,6 @@ _LATER: Final[dict[str, Callable[[Any], bool]]] = {
     "scaling": lambda v: v in ("exact", "real_world", "philips_fp", "suv"),
     "rwvm": lambda v: v is not None,
     "mask_padding": bool,
-    "decode_errors": lambda v: v == "nan",
     "archives": bool,
 }
 
