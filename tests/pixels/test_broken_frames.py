@@ -82,9 +82,7 @@ def test_colours_where_there_are_none(path):
         xdicom.open_series(path).values  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    "junk", [b"\0\0", b"\0" * 8, b"\xff\xd8", b"\xff\x4f\xff\x51\0", b"PNG "]
-)
+@pytest.mark.parametrize("junk", [b"\0\0", b"\0" * 8, b"\xff\xd8", b"\xff\x4f\xff\x51\0", b"PNG "])
 def test_no_codestream(path, junk):
     with_codestream(path, junk)
     with pytest.raises(xdicom.FrameDecodeError):

@@ -10,8 +10,6 @@ from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import (
     JPEG2000,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -29,11 +27,11 @@ _LOSSLESS: Final = (JPEGLossless, JPEGLosslessSV1)
 _LOSSY: Final = (JPEGBaseline8Bit, JPEGExtended12Bit)
 _LS: Final = (JPEGLSLossless, JPEGLSNearLossless)
 _2000: Final = (JPEG2000Lossless, JPEG2000)
-# not HTJ2K that may be lossy: there a value above the maximum comes out as 0
-_HIGH_THROUGHPUT: Final = (HTJ2KLossless, HTJ2KLosslessRPCL)
 
+# No HTJ2K: htj2k_decode of imagecodecs 2026.3.6 drops the errors of a damaged codestream and
+# returns an array all the same, and lossy 8-bit values wrap around at the ends of their range.
 DECODER_DEPENDENCIES: Final = dict.fromkeys(
-    (*_LOSSLESS, *_LOSSY, *_LS, *_2000, *_HIGH_THROUGHPUT, RLELossless), _NEEDS
+    (*_LOSSLESS, *_LOSSY, *_LS, *_2000, RLELossless), _NEEDS
 )
 """By transfer syntax: what must be installed (pydicom's plug-in protocol)."""
 
@@ -80,8 +78,6 @@ def _values(src: bytes, runner: DecodeRunner) -> Any:
     syntax = runner.transfer_syntax
     if syntax in _2000:
         return imagecodecs.jpeg2k_decode(src, numthreads=1)
-    if syntax in _HIGH_THROUGHPUT:
-        return imagecodecs.htj2k_decode(src)
     if syntax in _LS:
         return imagecodecs.jpegls_decode(src)
     if syntax in _LOSSLESS:
