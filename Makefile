@@ -28,6 +28,10 @@ demo: $(STAMPS)/demo ## The whole way, from files to arrays and back (DATA=folde
 test: $(STAMPS)/test ## Tests and doctests (PYTEST_ARGS; real data where XDICOM_TEST_DATA names its folder)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMPS)/test ## Ten minutes of damaged pixels, in a process of their own
+	$(BIN)/python tests/pixels/fuzz_decoders.py 600
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Style, types and import layers
 	$(BIN)/ruff check .

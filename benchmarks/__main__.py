@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME [ROW …] …]``: prints the tables of docs/performance.md.
 
-Names are ``frames``, ``cluster`` and ``headers``; rows, those of `benchmarks.headers.BENCHMARKS`.
+Names are ``frames``, ``cluster``, ``headers`` and ``codecs``; rows, those of
+`benchmarks.headers.BENCHMARKS` and keywords of transfer syntaxes.
 ``headers --profile`` prints where a scan spends its time.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import cluster, frames, headers
+from benchmarks import cluster, codecs, frames, headers
 from benchmarks.measure import Row, table
 
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "frames": frames.run,
     "cluster": cluster.run,
     "headers": headers.run,
+    "codecs": codecs.run,
 }
 
 

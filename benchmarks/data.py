@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from xdicom.headers.table import Column, Files, FrameTable, frame_id
 from xdicom.testing import write_enhanced, write_series
@@ -42,6 +42,21 @@ Numbers = npt.NDArray[Any]
 def thousand_slices() -> Path:
     """1000 files of 512 × 512, 12 bits stored of 16."""
     return _made("slices", lambda folder: _simulated(folder, {"z": 1000}, 512))
+
+
+def compressed_slices(syntax: str) -> Path:
+    """200 files of 512 × 512 in a transfer syntax: smooth shapes with noise, 16 bits or 8."""
+    baseline = syntax == JPEGBaseline8Bit
+
+    def write(folder: Path) -> None:
+        y, x = np.mgrid[:512, :512]
+        shape = (np.sin(x / 40) + np.cos(y / 30) + 2) * (60 if baseline else 1000)
+        noise = np.random.default_rng(0).normal(0, 1 if baseline else 8, (200, 512, 512))
+        stored = np.maximum(shape + noise, 0).astype("uint8" if baseline else "uint16")
+        write_series(folder, {"z": 200}, rows=512, columns=512, stored=stored,
+                     dtype=stored.dtype, transfer_syntax=syntax)  # fmt: skip
+
+    return _made(f"codec-{UID(syntax).keyword}", write)
 
 
 def two_thousand_frames() -> Path:

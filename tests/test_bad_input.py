@@ -615,7 +615,6 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "value"),
         [
-            ("decode_errors", "nan"),
             ("archives", True),
         ],
     )

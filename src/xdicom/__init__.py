@@ -26,6 +26,7 @@ from xdicom.errors import (
     XDicomError,
     XDicomWarning,
 )
+from xdicom.pixels.decoders import decoders
 from xdicom.selecting.pixel_headers import suv_factor
 
 __version__ = _version("xdicom")
@@ -52,6 +53,7 @@ __all__ = [
     "UnsupportedTransferSyntaxError",
     "XDicomError",
     "XDicomWarning",
+    "decoders",
     "open_series",
     "scan",
     "suv_factor",

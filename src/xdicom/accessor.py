@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting import position, values
 from xdicom.selecting.explaining import Explanation, Explanations, explain
 from xdicom.selecting.filtering import filter_frames
+from xdicom.selecting.iterating import iter_frames
 from xdicom.selecting.pixel_headers import padding_mask
 from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
@@ -97,6 +98,12 @@ class _ArrayAccessor:
     def montage(self, **options: Any) -> Any:
         """All frames as a matplotlib figure (`xdicom.display.montage.montage`)."""
         return montage(self._obj, **options)
+
+    def iter_frames(
+        self, indices: Iterable[int] | None = None, *, raw: bool = False
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Frames one by one, as pydicom's ``iter_pixels`` (`iter_frames`)."""
+        return iter_frames(self._obj, indices, raw=raw)
 
     def pixel_values(self, *args: Any, **options: Any) -> Any:
         """Pixels as dbdicom gives them: numpy float32 (column, row, *dims) (`pixel_values`)."""

@@ -153,6 +153,10 @@ class XDicomWarning(UserWarning):
     """Base of all warnings of xdicom."""
 
 
+class BrokenFrameWarning(XDicomWarning):
+    """Frames could not be decoded and are NaN, as ``decode_errors="nan"`` asks."""
+
+
 class ExcludedFileWarning(XDicomWarning):
     """Files in the folder were left out; ``.dicom.problems`` lists them."""
 

@@ -97,7 +97,6 @@ class TestOptions:
     @pytest.mark.parametrize(
         "later",
         [
-            {"decode_errors": "nan"},
             {"archives": True},
             {"cache": "folder"},
         ],

@@ -15,7 +15,7 @@ from xdicom.headers.store import attribute_column
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
 from xdicom.pixels.array import FrameArray
-from xdicom.pixels.decode import check_decodable
+from xdicom.pixels.decoders import check_decodable, decoder_options_from
 from xdicom.pixels.scaling import scaling_of
 from xdicom.pixels.spans import frames_of
 from xdicom.series.attributes import (
@@ -70,6 +70,12 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         rwvm=options.rwvm,
         mask_padding=options.mask_padding,
     )
+    if options.decode_errors == "nan" and scaling.dtype.kind != "f":
+        raise ValueError(
+            f'decode_errors="nan" needs floats, not {scaling.dtype} (in {table.root}): '
+            'open with scaling="modality"'
+        )
+    decoder_options = decoder_options_from(options.decoder_options or {}, frames.layouts)
     fill_value = _fill_value(options, scaling.dtype, bool((grid.rows < 0).any()), table)
     array = FrameArray(
         frames,
@@ -79,7 +85,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         fill_value=fill_value,
         raw=options.color == "raw",
         plugin=options.decoder or "",
-        options=dict(options.decoder_options or {}),
+        options=decoder_options,
+        broken_to_nan=options.decode_errors == "nan",
     )
     dims = (*grid.dims, "y", "x", "sample")[: array.ndim]
     attrs: dict[str, Any] = descriptive_attrs(table)

@@ -46,9 +46,9 @@ class OpenOptions:
     decoder: str | None = None
     """Name of the plug-in that decodes (pydicom's ``decoding_plugin``)."""
     decoder_options: Mapping[str, Any] | None = None
-    """Options of the decoder (pydicom's decoding options)."""
+    """pydicom's decoding options, for compressed frames."""
     decode_errors: str = "raise"
-    """What happens to a broken frame."""
+    """For compressed frames that are broken: ``raise``, or ``nan`` in an array of floats."""
     coords: str | Iterable[str] = "default"
     """``default``, ``all`` or keywords: which attributes become coordinates."""
     errors: str | None = None
@@ -75,7 +75,6 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 
 # declared, and refused until the version that brings them
 _LATER: Final[dict[str, Callable[[Any], bool]]] = {
-    "decode_errors": lambda v: v == "nan",
     "archives": bool,
 }
 

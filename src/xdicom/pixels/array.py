@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -14,13 +12,15 @@ import numpy.typing as npt
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from xdicom.errors import CorruptFileError
+from xdicom.errors import CorruptFileError, FrameDecodeError, XDicomError
 from xdicom.pixels.decode import (
     clear_spare_bits,
     decode_frame,
     encapsulate_alone,
     read_bytes,
+    warn_of_broken,
 )
+from xdicom.pixels.pool import THREADS, run
 from xdicom.pixels.scaling import Scaling
 from xdicom.pixels.spans import Frames, PixelLayout
 from xdicom.sources.base import OpenFile
@@ -28,9 +28,10 @@ from xdicom.sources.base import OpenFile
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 
-THREADS: Final = min(4, os.cpu_count() or 1)
 _WORTH_THREADS: Final = 4 * 2**20
 """Bytes of the result from which on several threads pay."""
+_WORTH_DECODING_THREADS: Final = 2**16
+"""The same, where frames must be decoded first."""
 
 
 class Counter:
@@ -64,6 +65,8 @@ class FrameArray(BackendArray):
         Stands in cells without a frame.
     raw, plugin, options
         For `decode_frame`.
+    broken_to_nan : bool
+        A compressed frame that cannot be decoded becomes NaN, with a warning.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class FrameArray(BackendArray):
         raw: bool = False,
         plugin: str = "",
         options: dict[str, Any] | None = None,
+        broken_to_nan: bool = False,
     ) -> None:
         self.frames = frames
         self.index = index
@@ -85,6 +89,9 @@ class FrameArray(BackendArray):
         self.raw = raw
         self.plugin = plugin
         self.options = options or {}
+        self.broken_to_nan = broken_to_nan
+        compressed = any(x.encapsulated for x in frames.layouts)
+        self._threshold = _WORTH_DECODING_THREADS if compressed else _WORTH_THREADS
         self.plane = frames.layouts[0].shape
         self._everything = (slice(None),) * len(self.plane)
         self.shape = (*index.shape, *self.plane)
@@ -93,7 +100,7 @@ class FrameArray(BackendArray):
         for part in (index, frames.offset, frames.file, frames.number):
             h.update(np.ascontiguousarray(part).tobytes())
         settings = (
-            scaling.digest, repr(fill_value), raw, plugin,
+            scaling.digest, repr(fill_value), raw, plugin, broken_to_nan,
             sorted(map(str, self.options.items())),
         )  # fmt: skip
         h.update(repr(settings).encode())
@@ -180,10 +187,13 @@ class FrameArray(BackendArray):
             return
         COUNTER.files += 1
         file = self.frames.open(frame)
+        broken: list[XDicomError] = []
         try:  # `with` would take a microsecond more of each frame
-            self._one(frame, file, inner, out)
+            self._one(frame, file, inner, out, broken)
         finally:
             file.close()
+        if broken:
+            warn_of_broken(broken)
 
     def _fill(self, rows: IntArray, inner: tuple[Any, ...] | None, out: Array) -> None:
         if rows.size == 1:
@@ -195,37 +205,36 @@ class FrameArray(BackendArray):
         distinct, first = distinct[keep], first[keep]
         order = np.lexsort((self.frames.offset[distinct], self.frames.file[distinct]))
         distinct, first = distinct[order], first[order]
-        bounds = np.flatnonzero(np.r_[True, np.diff(self.frames.file[distinct]) != 0])
+        threads = THREADS if out.nbytes >= self._threshold else 1
+        edge = np.diff(self.frames.file[distinct], prepend=-1) != 0
+        if threads > 1:  # a file of many frames is cut, so that each thread gets a part
+            edge[:: -(-len(distinct) // threads)] = True
+        bounds = np.flatnonzero(edge)
         jobs = [
             (distinct[a:b], first[a:b])
             for a, b in zip(bounds, [*bounds[1:], len(distinct)], strict=True)
         ]
-        if len(jobs) == 1 and len(distinct) > 1:
-            jobs = list(zip(np.array_split(distinct, THREADS), np.array_split(first, THREADS),
-                            strict=True))  # fmt: skip
-        threads = THREADS if out.nbytes >= _WORTH_THREADS and len(jobs) > 1 else 1
-        if threads == 1:
-            for frames, places in jobs:
-                self._file(frames, places, inner, out)
-        else:
-            parts = [jobs[i::threads] for i in range(threads)]
-            with ThreadPoolExecutor(threads) as pool:
-                for done in [pool.submit(self._files, part, inner, out) for part in parts]:
-                    done.result()
+        broken: list[XDicomError] = []
+
+        def read(job: tuple[IntArray, IntArray]) -> None:
+            self._file(*job, inner, out, broken)
+
+        run(read, jobs, threads)
+        if broken:
+            warn_of_broken(broken)
         if len(distinct) < int((rows >= 0).sum()):
             copied = {int(f): int(p) for f, p in zip(distinct, first, strict=True)}
             for place, row in enumerate(rows):
                 if row >= 0 and copied[int(row)] != place:
                     out[place] = out[copied[int(row)]]
 
-    def _files(
-        self, jobs: list[tuple[IntArray, IntArray]], inner: tuple[Any, ...] | None, out: Array
-    ) -> None:
-        for frames, places in jobs:
-            self._file(frames, places, inner, out)
-
     def _file(
-        self, frames: IntArray, places: IntArray, inner: tuple[Any, ...] | None, out: Array
+        self,
+        frames: IntArray,
+        places: IntArray,
+        inner: tuple[Any, ...] | None,
+        out: Array,
+        broken: list[XDicomError],
     ) -> None:
         """Read frames of one file, opened once; consecutive native ones in one piece."""
         if not len(frames):
@@ -235,7 +244,7 @@ class FrameArray(BackendArray):
             if inner is None and len(frames) > 1 and self._run(frames, places, file, out):
                 return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
-                self._one(frame, file, inner, out[place])
+                self._one(frame, file, inner, out[place], broken)
 
     def _run(self, frames: IntArray, places: IntArray, file: OpenFile, out: Array) -> bool:
         """Read frames that lie side by side, in the file and in the result, with one request."""
@@ -270,7 +279,14 @@ class FrameArray(BackendArray):
                 found=f"{done}",
             )
 
-    def _one(self, frame: int, file: OpenFile, inner: tuple[Any, ...] | None, out: Array) -> None:
+    def _one(
+        self,
+        frame: int,
+        file: OpenFile,
+        inner: tuple[Any, ...] | None,
+        out: Array,
+        broken: list[XDicomError],
+    ) -> None:
         """Read one frame, or the part of it that is asked for, into its place."""
         frames = self.frames
         layout = frames.layouts[frames.layout[frame]]
@@ -287,7 +303,14 @@ class FrameArray(BackendArray):
                 return
             stored = self._part(layout, frame, file, inner)
         else:
-            stored = self._decoded(layout, frame, file)
+            try:
+                stored = self._decoded(layout, frame, file)
+            except (FrameDecodeError, CorruptFileError) as error:
+                if not self.broken_to_nan:
+                    raise
+                broken.append(error)
+                out[...] = np.nan
+                return
             if inner is not None:
                 stored = _outer_keeping(stored, inner)
         self.scaling.apply(stored, frame, out)

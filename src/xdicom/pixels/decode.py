@@ -2,101 +2,37 @@
 
 from __future__ import annotations
 
-import copy
-from functools import cache
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
 )
 
-from xdicom.errors import (
-    CorruptFileError,
-    FrameDecodeError,
-    UnsupportedTransferSyntaxError,
-    XDicomError,
-)
+from xdicom.errors import BrokenFrameWarning, CorruptFileError, FrameDecodeError, XDicomError
 from xdicom.headers.meta import inflate, read_file_meta, window_of
+from xdicom.pixels.codestream import CodestreamHeader, check_codestream
+from xdicom.pixels.decoders import ENCAPSULATED_UNCOMPRESSED, Plugin, plugins_of
 from xdicom.pixels.spans import Frames, PixelLayout, fragments
 from xdicom.sources.base import OpenFile
 
 Array = npt.NDArray[Any]
 
 _EMPTY_OFFSET_TABLE: Final = b"\xfe\xff\x00\xe0\x00\x00\x00\x00"
-_PLUGIN: Final = ("xdicom.pixels.imagecodecs_plugin", "decode_frame")
-_IMAGECODECS: Final = frozenset(
-    (
-        JPEGBaseline8Bit,
-        JPEGExtended12Bit,
-        JPEGLossless,
-        JPEGLosslessSV1,
-        JPEGLSLossless,
-        JPEGLSNearLossless,
-    )
-)
-"""Transfer syntaxes that imagecodecs decodes where pydicom has no other plug-in."""
-
-
-@cache
-def decoder_of(transfer_syntax: str) -> Decoder:
-    """Pydicom's decoder of a transfer syntax, with imagecodecs as its last plug-in for JPEG.
-
-    pydicom's own decoders stay as they are: the plug-in is added to a copy.
-
-    Raises
-    ------
-    NotImplementedError
-        If pydicom knows no such transfer syntax.
-
-    Examples
-    --------
-    >>> decoder_of("1.2.840.10008.1.2.4.70").is_available
-    True
-    """
-    decoder = copy.deepcopy(get_decoder(transfer_syntax))
-    if transfer_syntax in _IMAGECODECS:
-        decoder.add_plugin("imagecodecs", _PLUGIN)
-    return decoder
-
-
-def check_decodable(layout: PixelLayout, plugin: str, file: str) -> None:
-    """Raise if no installed decoder knows a layout's transfer syntax.
-
-    Raises
-    ------
-    UnsupportedTransferSyntaxError
-        Naming the syntax, and the packages that would decode it where there are any.
-    """
-    if not layout.encapsulated:
-        return
-    try:
-        decoder = decoder_of(layout.transfer_syntax)
-    except NotImplementedError as error:
-        raise UnsupportedTransferSyntaxError(
-            "no decoder knows this transfer syntax", file=file, found=layout.transfer_syntax
-        ) from error
-    if plugin and plugin not in decoder.available_plugins:
-        raise UnsupportedTransferSyntaxError(
-            f"the decoder {plugin!r} is not available for {decoder.UID.name}",
-            file=file,
-            expected=" or ".join(decoder.available_plugins) or "none is installed",
-        )
-    if not decoder.is_available:
-        needs = "; ".join(decoder.missing_dependencies)
-        raise UnsupportedTransferSyntaxError(
-            f"no installed package decodes {decoder.UID.name}",
-            file=file,
-            remedy=f"Install: {needs}",
-        )
+_YBR: Final = ("YBR_FULL", "YBR_FULL_422")
+_MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR_NAMES: Final = (b"RGB", b"rgb")
+_MOST_NAMED: Final = 10
 
 
 def clear_spare_bits(values: Array, layout: PixelLayout) -> None:
@@ -146,7 +82,7 @@ def decode_frame(
     *,
     raw: bool = False,
     plugin: str = "",
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     bit_offset: int = 0,
     swap_offset: int = 0,
     file: str = "",
@@ -163,9 +99,9 @@ def decode_frame(
     raw : bool
         Keep YBR colours instead of converting them to RGB.
     plugin : str
-        pydicom's ``decoding_plugin``.
-    options : dict, optional
-        pydicom's further decoding options.
+        The only one to use, by its name in `plugins_of`; all in turn where it is empty.
+    options : mapping, optional
+        pydicom's further decoding options, for compressed frames.
     bit_offset : int
         First bit of the frame in its first byte, for packed bits.
     swap_offset : int
@@ -181,7 +117,8 @@ def decode_frame(
     Raises
     ------
     FrameDecodeError
-        If the decoder fails or gives another shape than the header says.
+        If the codestream disagrees with the header, or every decoder fails: the first one's
+        exception is the cause.
     CorruptFileError
         If the fragments are cut off.
     """
@@ -200,7 +137,7 @@ def decode_frame(
         shaped = values.reshape(layout.rows, layout.columns, layout.samples)
     if layout.spare_bits and layout.bits_allocated > 1:
         clear_spare_bits(shaped, layout)
-    if not raw and layout.photometric in ("YBR_FULL", "YBR_FULL_422") and layout.samples == 3:
+    if not raw and layout.photometric in _YBR and layout.samples == 3:
         shaped = convert_color_space(shaped, "YBR_FULL", "RGB")
     return shaped
 
@@ -234,60 +171,133 @@ def _decode_encapsulated(
     layout: PixelLayout,
     raw: bool,
     plugin: str,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
     file: str,
     frame: int,
 ) -> Array:
-    if not plugin and layout.transfer_syntax == JPEGExtended12Bit and layout.bits_allocated > 8:
-        plugin = "imagecodecs"  # Pillow refuses 12 bits, and pydicom logs that as an error
-    items = fragments(data, file, frame)
+    items = fragments(data, file, frame)[1:]  # the first holds the offset table
     if not items:
         raise CorruptFileError("the frame has no fragment", file=file, frame=frame)
-    settings: dict[str, Any] = {
-        "rows": layout.rows,
-        "columns": layout.columns,
-        "samples_per_pixel": layout.samples,
-        "photometric_interpretation": layout.photometric,
-        "planar_configuration": layout.planar,
-        "bits_allocated": layout.bits_allocated,
-        "bits_stored": layout.bits_stored,
-        "pixel_representation": int(layout.signed),
-        "pixel_keyword": layout.keyword,
-        "number_of_frames": 1,
-        "allow_excess_frames": False,
-        **options,
-    }
-    try:
-        values, _ = decoder_of(layout.transfer_syntax).as_array(
-            data, index=0, raw=raw, decoding_plugin=plugin, **settings
-        )
-    except XDicomError:
-        raise
-    except Exception as error:  # decoders raise anything, StopIteration and MemoryError included
-        raise FrameDecodeError(
-            f"the frame cannot be decoded: {error}", file=file, frame=frame
-        ) from error
-    if values.shape != layout.shape:
-        raise FrameDecodeError(
-            "the codestream disagrees with the header",
-            file=file,
-            frame=frame,
-            expected=layout.shape,
-            found=values.shape,
-        )
-    if values.dtype != layout.dtype:
-        if not np.can_cast(values.dtype, layout.dtype, "same_kind"):
+    codestream = b"".join(data[a:b] for a, b in items)
+    if layout.transfer_syntax == ENCAPSULATED_UNCOMPRESSED:
+        native = replace(layout, transfer_syntax=ExplicitVRLittleEndian)
+        needed = -(-native.frame_bits // 8)
+        if len(codestream) < needed:
             raise FrameDecodeError(
-                "the decoder gave another dtype than the header says",
-                file=file,
-                frame=frame,
-                expected=layout.dtype,
-                found=values.dtype,
-            )
-        values = values.astype(layout.dtype)
+                "the frame is too short", file=file, frame=frame,
+                expected=f"{needed} bytes", found=len(codestream),
+            )  # fmt: skip
+        return decode_frame(codestream, native, raw=raw, file=file, frame=frame)
+    header = check_codestream(codestream, layout, file, frame)
+    failures: list[tuple[str, Exception]] = []
+    for name, decode in plugins_of(layout.transfer_syntax).items():
+        if plugin and name != plugin:
+            continue
+        try:
+            return _by_plugin(decode, codestream, layout, header, raw, options)
+        except Exception as error:  # noqa: BLE001  StopIteration, MemoryError: decoders raise all
+            failures.append((name, error))
+    reasons = "; ".join(f"{name}: {str(error) or type(error).__name__}" for name, error in failures)
+    raise FrameDecodeError(
+        f"the frame cannot be decoded ({reasons or 'no decoder'})", file=file, frame=frame
+    ) from (failures[0][1] if failures else None)
+
+
+def _by_plugin(
+    decode: Plugin,
+    codestream: bytes,
+    layout: PixelLayout,
+    header: CodestreamHeader | None,
+    raw: bool,
+    options: Mapping[str, Any],
+) -> Array:
+    """Decode by one plug-in, and correct what it gives as pydicom's ``Decoder.as_array`` does.
+
+    Not by that method itself, which warns, logs each failure as an error and tries its plug-ins
+    in another order.
+    """
+    runner = DecodeRunner(UID(layout.transfer_syntax))
+    photometric = _photometric(layout, header)
+    runner.set_options(
+        **{
+            "rows": layout.rows,
+            "columns": layout.columns,
+            "samples_per_pixel": layout.samples,
+            "photometric_interpretation": photometric,
+            "planar_configuration": layout.planar,
+            "bits_allocated": layout.bits_allocated,
+            "bits_stored": layout.bits_stored,
+            "pixel_representation": int(layout.signed),
+            "pixel_keyword": layout.keyword,
+            "number_of_frames": 1,
+            **options,
+        }
+    )
+    jpeg_2000 = layout.transfer_syntax in JPEG2000TransferSyntaxes
+    jpeg_ls = layout.transfer_syntax in JPEGLSTransferSyntaxes
+    if header and jpeg_2000:
+        runner.set_option("j2k_precision", header.precision)
+        runner.set_option("j2k_is_signed", header.signed)
+    elif header and jpeg_ls:
+        runner.set_option("jls_precision", header.precision)
+    decoded = np.frombuffer(decode(codestream, runner), runner.pixel_dtype)
+    count = layout.rows * layout.columns * layout.samples
+    if decoded.size != count:
+        raise ValueError(f"{decoded.size} samples decoded where there should be {count}")
+    values = runner.reshape(decoded.astype(layout.dtype), as_frame=True)
+    unused = layout.bits_allocated - layout.bits_stored
+    if jpeg_2000 and header:
+        wrong_sign = header.signed != layout.signed and photometric in _MONOCHROME
+        unused = layout.dtype.itemsize * 8 - header.precision if wrong_sign else 0
+    elif jpeg_ls and header:
+        unused = layout.dtype.itemsize * 8 - header.precision if layout.signed else 0
+    if unused > 0 and layout.bits_allocated > 1 and _corrects(runner, jpeg_2000, jpeg_ls):
+        np.left_shift(values, unused, out=values)
+        np.right_shift(values, unused, out=values)
+    if raw:
+        return np.ascontiguousarray(values)
+    return np.ascontiguousarray(_coloured(values, runner))
+
+
+def _corrects(runner: DecodeRunner, jpeg_2000: bool, jpeg_ls: bool) -> bool:
+    name = "correct_unused_bits"
+    if jpeg_2000 or jpeg_ls:
+        name = "apply_j2k_sign_correction" if jpeg_2000 else "apply_jls_sign_correction"
+    return bool(runner.get_option(name, True))
+
+
+def _photometric(layout: PixelLayout, header: CodestreamHeader | None) -> str:
+    """The header's PhotometricInterpretation, unless a JPEG codestream names another."""
+    if layout.samples != 3 or header is None:
+        return layout.photometric
+    if header.component_ids in _COLOUR_NAMES:
+        return "RGB"
+    if header.jfif and "YBR" not in layout.photometric:
+        return "YBR_FULL_422" if layout.transfer_syntax == JPEGBaseline8Bit else "YBR_FULL"
+    return layout.photometric
+
+
+def _coloured(values: Array, runner: DecodeRunner) -> Array:
+    found = str(runner.photometric_interpretation)
+    if runner.get_option("force_ybr", False):
+        return convert_color_space(values, "RGB", "YBR_FULL")
+    wanted = found in _YBR and runner.samples_per_pixel == 3 and runner.get_option("as_rgb", True)
+    if wanted or runner.get_option("force_rgb", False):
+        return convert_color_space(values, "YBR_FULL", "RGB")
     return values
 
 
 def encapsulate_alone(data: bytes) -> bytes:
     """The items of one frame as an encapsulated pixel element of its own."""
     return _EMPTY_OFFSET_TABLE + data
+
+
+def warn_of_broken(broken: list[XDicomError]) -> None:
+    """One warning for all frames of a read that were broken."""
+    named = sorted(f"frame {e.frame} of {e.file} ({e.what})" for e in broken)
+    more = f"; and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    warnings.warn(
+        f"{len(named)} broken, and NaN: {'; '.join(named[:_MOST_NAMED])}{more}",
+        BrokenFrameWarning,
+        stacklevel=3,
+    )

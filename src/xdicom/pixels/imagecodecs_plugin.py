@@ -1,29 +1,38 @@
-"""imagecodecs as a pydicom plug-in: the codestream of a JPEG or JPEG-LS frame becomes its bytes."""
+"""imagecodecs as a pydicom plug-in: the codestream of one frame becomes its values."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import imagecodecs
 import numpy as np
+from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import (
+    JPEG2000,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    RLELossless,
 )
+
+from xdicom.pixels.codestream import read_codestream_header
 
 _NEEDS: Final = ("numpy", "imagecodecs>=2026.1.1")
 _LOSSLESS: Final = (JPEGLossless, JPEGLosslessSV1)
 _LOSSY: Final = (JPEGBaseline8Bit, JPEGExtended12Bit)
 _LS: Final = (JPEGLSLossless, JPEGLSNearLossless)
-_ADOBE_LENGTH: Final = 14
-"""Bytes of a whole Adobe segment: length, name, version, flags, colour transform."""
+_2000: Final = (JPEG2000Lossless, JPEG2000)
 
-DECODER_DEPENDENCIES: Final = dict.fromkeys((*_LOSSLESS, *_LOSSY, *_LS), _NEEDS)
+# No HTJ2K: htj2k_decode of imagecodecs 2026.3.6 drops the errors of a damaged codestream and
+# returns an array all the same, and lossy 8-bit values wrap around at the ends of their range.
+DECODER_DEPENDENCIES: Final = dict.fromkeys(
+    (*_LOSSLESS, *_LOSSY, *_LS, *_2000, RLELossless), _NEEDS
+)
 """By transfer syntax: what must be installed (pydicom's plug-in protocol)."""
 
 
@@ -32,7 +41,7 @@ def is_available(uid: str) -> bool:
     return uid in DECODER_DEPENDENCIES
 
 
-def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
+def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | memoryview:
     """Decode one frame (pydicom's plug-in protocol).
 
     Parameters
@@ -44,38 +53,52 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
 
     Returns
     -------
-    bytes
-        Little endian, samples interleaved, colours as they are coded: YBR is left as it is, unless
-        an Adobe marker says how the codec itself made it of RGB (as pydicom's plug-ins do).
+    bytes-like
+        Little endian, samples interleaved (RLE: planes), colours as they are coded: YBR is left
+        as it is, unless an Adobe marker says how the codec itself made it of RGB, or the codec is
+        JPEG 2000 with YBR_ICT or YBR_RCT (as pydicom's plug-ins do).
     """
     syntax = runner.transfer_syntax
-    if syntax in _LS:
-        values = imagecodecs.jpegls_decode(src)
-    elif syntax in _LOSSLESS:
-        values = imagecodecs.ljpeg_decode(src)
-    elif runner.samples_per_pixel == 3 and not _has_adobe_marker(src):
-        values = imagecodecs.jpeg_decode(src, colorspace="YCBCR", outcolorspace="YCBCR")
-    else:
-        values = imagecodecs.jpeg_decode(src)
+    if syntax == RLELossless:
+        return _rle(src, runner)
+    values = _values(src, runner)
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", 0)
+    if syntax in DECODER_DEPENDENCIES and runner.photometric_interpretation in (
+        PhotometricInterpretation.YBR_ICT,
+        PhotometricInterpretation.YBR_RCT,
+    ):
+        runner.set_option("photometric_interpretation", "RGB")
     runner.set_option("bits_allocated", values.dtype.itemsize * 8)
     little = values.dtype.newbyteorder("<")
-    return np.ascontiguousarray(values, dtype=little).tobytes()
+    return np.ascontiguousarray(values, dtype=little).data.cast("B")
 
 
-def _has_adobe_marker(src: bytes) -> bool:
-    """Whether an Adobe APP14 segment stands before the first scan (ITU-T T.872 6.5.3).
+def _values(src: bytes, runner: DecodeRunner) -> Any:
+    syntax = runner.transfer_syntax
+    if syntax in _2000:
+        return imagecodecs.jpeg2k_decode(src, numthreads=1)
+    if syntax in _LS:
+        return imagecodecs.jpegls_decode(src)
+    if syntax in _LOSSLESS:
+        # libjpeg-turbo is the faster one, but guesses colours
+        if runner.samples_per_pixel == 1:
+            return imagecodecs.jpeg8_decode(src)
+        return imagecodecs.ljpeg_decode(src)
+    header = read_codestream_header(src, syntax)
+    if runner.samples_per_pixel == 3 and not (header and header.adobe):
+        return imagecodecs.jpeg_decode(src, colorspace="YCBCR", outcolorspace="YCBCR")
+    return imagecodecs.jpeg_decode(src)
 
-    One that is too short to tell the colour transform is none, for libjpeg as for Pillow.
-    """
-    position = 2
-    while position + 4 <= len(src) and src[position] == 0xFF and src[position + 1] != 0xDA:
-        if src[position + 1] == 0xFF:
-            position += 1
-            continue
-        length = int.from_bytes(src[position + 2 : position + 4], "big")
-        if src[position + 1] == 0xEE and src[position + 4 : position + 9] == b"Adobe":
-            return length >= _ADOBE_LENGTH
-        position += 2 + length
-    return False
+
+def _rle(src: bytes, runner: DecodeRunner) -> bytes:
+    size = runner.bits_allocated // 8
+    order = "<" if runner.get_option("rle_segment_order", ">") == ">" else ">"
+    pixels = runner.rows * runner.columns * runner.samples_per_pixel
+    out = bytearray(pixels * size)
+    found = imagecodecs.dicomrle_decode(src, np.dtype(f"{order}u{size}"), out=out)
+    if len(found) != len(out):
+        raise ValueError(f"{len(found)} bytes decoded where {len(out)} were expected")
+    if runner.samples_per_pixel > 1:
+        runner.set_option("planar_configuration", 1)
+    return bytes(out)

@@ -19,7 +19,7 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit, JPEGExtended12
 from peers.collections import PixelTruth, open_file, pixel_truth, root, whole_digest
 from xdicom.errors import NotDicomError, UnsupportedTransferSyntaxError, XDicomError
 from xdicom.headers.table import frame_id
-from xdicom.pixels.decode import decoder_of
+from xdicom.pixels.decoders import plugins_of
 
 LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit)
 """PS3.5 8.2.1 takes these from ISO/IEC 10918, which bounds what a decoder computes (ITU-T T.83) and
@@ -221,6 +221,6 @@ def decoders_of(path: str) -> tuple[str, ...]:
     if not syntax.is_compressed or syntax.is_deflated:
         return ()
     try:
-        return decoder_of(syntax).available_plugins
+        return tuple(plugins_of(syntax))
     except NotImplementedError:
         return ()
