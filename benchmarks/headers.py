@@ -45,7 +45,11 @@ _OURS: Final = "xdicom"
 _PYDICOM: Final = f"pydicom, specific_tags, {FILES // SHARE} of the files"
 _DICOMSDL: Final = "dicomsdl"
 _GDCM: Final = "GDCM Scanner, texts"
-_PER: Final = {_OURS: FILES, _PYDICOM: FILES // SHARE, _DICOMSDL: FILES, _GDCM: FILES}
+_ALONE: Final = "xdicom, the catalog alone"
+_PER: Final = {
+    **dict.fromkeys((_OURS, _ALONE, _DICOMSDL, _GDCM), FILES),
+    _PYDICOM: FILES // SHARE,
+}
 _FRAME_VALUES: Final = {
     ("PlanePositionSequence", "ImagePositionPatient"): 3,
     ("TemporalPositionSequence", "TemporalPositionTimeOffset"): 1,
@@ -187,6 +191,7 @@ def memory() -> list[Row]:
         "memory of a scan of 10 000 files; a row",
         {
             _OURS: (readers, "by_xdicom", [folder]),
+            _ALONE: (readers, "catalog_alone", [folder]),
             _PYDICOM: (readers, "by_pydicom", [folder, SHARE]),
             _DICOMSDL: (readers, "by_dicomsdl", [folder]),
             _GDCM: (readers, "by_gdcm", [folder]),

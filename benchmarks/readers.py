@@ -50,6 +50,11 @@ def by_xdicom(folder: str, **options: Any) -> tuple[Any, dict[str, Any]]:
     return catalog, values
 
 
+def catalog_alone(folder: str) -> Any:
+    """The catalog, and nothing asked of it."""
+    return xdicom.scan(folder, progress=False)
+
+
 def by_pydicom(folder: str, share: int = 1, threads: int = 1) -> Values:
     """The first files of each folder, the whole of them divided by ``share``, one by one."""
     paths = files_under(folder, share)

@@ -235,8 +235,19 @@ class TestChanges:
         shutil.rmtree(folder / "t")
         update(path, folder)
         check(path, folder)
-        shutil.rmtree(folder / "s")
+
+    def test_all_files_go(self, place):
+        """As when a disk is not mounted: nothing is forgotten for that."""
+        path, folder = place
         update(path, folder)
+        away = folder.with_name("away")
+        os.rename(folder, away)
+        folder.mkdir()
+        with pytest.raises(IndexFileError, match="mounted"):
+            update(path, folder)
+        folder.rmdir()
+        os.rename(away, folder)
+        assert update(path, folder) == []
         check(path, folder)
 
     def test_a_file_comes_into_another_series(self, place):
@@ -534,9 +545,10 @@ class TestMoved:
         )  # fmt: skip
         assert "another file" in caught.value.remedy
         assert path.read_bytes() == before
-        shutil.rmtree(folder)
-        update(path, tmp_path / "other")
-        check(path, tmp_path / "other")
+        shutil.rmtree(folder)  # it may only be away: nothing of it is in the other one
+        with pytest.raises(IndexFileError, match="of another folder"):
+            update(path, tmp_path / "other")
+        assert path.read_bytes() == before
 
     def test_an_index_that_cannot_be_written(self, place, monkeypatch):
         path, folder = place

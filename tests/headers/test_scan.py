@@ -70,7 +70,7 @@ class TestTables:
         assert table.frame_number.tolist() == [1] * 4
         assert table.strings("InstanceNumber").tolist() == list("1234")
         assert len(set(table.frame_id.tolist())) == 4
-        assert REGISTRY.find(table.digest) is table
+        assert REGISTRY.find(table.root, table.digest) is table
 
     def test_order_and_place_do_not_matter(self, folder, tmp_path):
         table = scan_table(folder)

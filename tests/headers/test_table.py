@@ -169,14 +169,14 @@ class TestRegistry:
 
     def test_tables_are_found_by_digest(self, tables):
         registry = Registry()
-        assert registry.find(tables[0].digest) is None
+        assert registry.find(tables[0].root, tables[0].digest) is None
         registry.remember(tables[0])
-        assert registry.find(tables[0].digest) is tables[0]
+        assert registry.find(tables[0].root, tables[0].digest) is tables[0]
         again = replace(tables[0])
         registry.remember(again)
-        assert registry.find(again.digest) is again
+        assert registry.find(again.root, again.digest) is again
         registry.clear()
-        assert registry.find(again.digest) is None
+        assert registry.find(again.root, again.digest) is None
 
     @pytest.mark.parametrize("limits", [{"most": 2}, {"rows": 12}, {"rows": 17}])
     def test_the_one_used_longest_ago_goes(self, tables, limits):
@@ -184,17 +184,17 @@ class TestRegistry:
         registry.remember(tables[0])
         registry.remember(tables[1])
         registry.remember(tables[1])
-        registry.find(tables[0].digest)
+        registry.find(tables[0].root, tables[0].digest)
         registry.remember(tables[2])
-        kept = [registry.find(table.digest) is table for table in tables[:3]]
+        kept = [registry.find(table.root, table.digest) is table for table in tables[:3]]
         assert kept == [True, False, True]
 
     def test_the_latest_is_kept_whatever_its_size(self, tables):
         registry = Registry(rows=1)
         for table in tables:
             registry.remember(table)
-            assert registry.find(table.digest) is table
-        assert registry.find(tables[0].digest) is None
+            assert registry.find(table.root, table.digest) is table
+        assert registry.find(tables[0].root, tables[0].digest) is None
 
 
 @pytest.mark.parametrize(("size", "time"), [(1, 0), (0, 1), (1, 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -25,7 +26,6 @@ from xdicom.api.selection import (
 )
 from xdicom.api.tables import instance_frame, series_frame
 from xdicom.api.updating import rows_in_index
-from xdicom.headers.elements import vr_of
 from xdicom.headers.index import Index
 from xdicom.headers.parquet import read_parquet, write_parquet
 from xdicom.headers.reading import Counts
@@ -134,10 +134,10 @@ class Catalog:
         """One value of an attribute, or the sorted list of distinct ones; a list gives a list."""
         if isinstance(key, list):
             return [self[k] for k in key]
-        ordered = tuple(sorted(distinct_texts(self._rows, self._selection, key)))
-        if not ordered:
+        texts, vr = distinct_texts(self._rows, self._selection, key)
+        if not texts:
             return None
-        values = convert(ordered, vr_of(keyword(key)))
+        values = convert(sorted(texts), vr)
         return as_item(np.unique(values.array[values.valid], axis=0))
 
     # Narrowing
@@ -246,7 +246,7 @@ class Catalog:
     # Beyond this session
 
     @classmethod
-    def from_index(cls, index: PathLike) -> Catalog:
+    def from_index(cls, index: PathLike, root: PathLike | None = None) -> Catalog:
         """What an index holds, without looking whether the files are still the same.
 
         Reading from a file that changed or is gone raises; `refresh` brings both up to date.
@@ -255,6 +255,8 @@ class Catalog:
         ----------
         index : path
             File that `scan` made.
+        root : path, optional
+            Folder of the DICOM files, if it is not where it was.
 
         Raises
         ------
@@ -263,7 +265,9 @@ class Catalog:
         IndexFileError
             If it is no index, or of another version.
         """
-        found = Index.open(index)
+        found = Index.open(os.path.expanduser(index))
+        if root is not None:
+            found.look_in(os.path.abspath(os.path.expanduser(root)))
         again = None
         if found.kind == "folder":
             options = ScanOptions(errors="warn", limits_excluded=True)
@@ -335,10 +339,17 @@ class Catalog:
         return ("xdicom.Catalog", self._rows.token(), keys, repr(self._selection.filters))
 
     def __repr__(self) -> str:
-        return as_text(self.root, self.series, self._filter_text())
+        return as_text(self.root, self.series, self._filter_text(), self._left_out())
 
     def _repr_html_(self) -> str:
-        return as_html(self.root, self.series, self._filter_text())
+        return as_html(self.root, self.series, self._filter_text(), self._left_out())
+
+    def _left_out(self) -> int:
+        """DICOM files that give no rows since something is wrong with them."""
+        if not self._selection.whole:
+            return 0
+        problems = self._rows.problems()
+        return len({p.file for p in problems if p.excluded and p.kind != "NotDicom"})
 
     def _filter_text(self) -> str:
         pairs = [pair for wanted in self._selection.filters for pair in wanted.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -94,7 +95,9 @@ def find(
     if single and options.array is None and options.group is None:
         images = [one for one in matching if one.entry.frames]
         if len(images) > 1:  # without loading any of them
-            raise ambiguous(len(images), [_line(one) for one in images], rows.root)
+            numbers = Counter(how_to_pick(one.entry) for one in images)
+            lines = [_line(one, numbers[how_to_pick(one.entry)] == 1) for one in images]
+            raise ambiguous(len(images), lines, rows.root)
         matching = images or matching
     return _loaded(rows, chosen, matching, options)
 
@@ -133,7 +136,8 @@ def _may_hold(path: str, group: str) -> bool:
     )
 
 
-def _line(one: Named) -> str:
-    """A series in the list of an error."""
+def _line(one: Named, by_number: bool) -> str:
+    """A series in the list of an error, and how it is picked: its number may not be its own."""
     modality, frames = one.entry.identity["Modality"], one.entry.frames
-    return f"  {one.path}  {modality} ({frames} frames)  {how_to_pick(one.entry)}  UID {one.uid}"
+    how = how_to_pick(one.entry) if by_number else f'series="{one.uid}"'
+    return f"  {one.path}  {modality} ({frames} frames)  {how}  UID {one.uid}"

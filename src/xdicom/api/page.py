@@ -6,12 +6,14 @@ from html import escape
 
 import pandas as pd
 
+MOST_LETTERS = 40
+"""Letters of a text that a repr shows."""
 MOST_SHOWN = 30
 """Series that a repr shows."""
 _SHOWN = ("number", "modality", "description", "instances", "frames", "size", "problems")
 
 
-def headline(root: str, series: pd.DataFrame, filters: str) -> str:
+def headline(root: str, series: pd.DataFrame, filters: str, left_out: int) -> str:
     """One line of counts."""
     studies = series[["patient", "study"]].drop_duplicates()
     counts = [
@@ -23,6 +25,8 @@ def headline(root: str, series: pd.DataFrame, filters: str) -> str:
     ]
     if problems := int(series["problems"].sum()):
         counts.append(_count(problems, "problem", "problems"))
+    if left_out:
+        counts.append(_count(left_out, "file left out", "files left out"))
     return f"<xdicom.Catalog of {root}> {', '.join(counts)}" + (
         f"\nfiltered by {filters}" if filters else ""
     )
@@ -32,9 +36,9 @@ def _count(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}".replace(",", " ")
 
 
-def as_text(root: str, series: pd.DataFrame, filters: str) -> str:
+def as_text(root: str, series: pd.DataFrame, filters: str, left_out: int) -> str:
     """The headline and a table of the first series, study by study."""
-    lines = [headline(root, series, filters)]
+    lines = [headline(root, series, filters, left_out)]
     shown = series.head(MOST_SHOWN)
     if len(shown):
         header, *table = _aligned(_columns(shown))
@@ -48,9 +52,9 @@ def as_text(root: str, series: pd.DataFrame, filters: str) -> str:
     return "\n".join(lines)
 
 
-def as_html(root: str, series: pd.DataFrame, filters: str) -> str:
+def as_html(root: str, series: pd.DataFrame, filters: str, left_out: int) -> str:
     """The same as a page's part."""
-    first, _, second = headline(root, series, filters).partition("\n")
+    first, _, second = headline(root, series, filters, left_out).partition("\n")
     parts = [f"<div><strong>{escape(first)}</strong>"]
     if second:
         parts.append(f"<div>{escape(second)}</div>")
@@ -70,9 +74,20 @@ def _columns(rows: pd.DataFrame) -> pd.DataFrame:
     """What a repr shows of each series."""
     pairs = zip(_known(rows["shape"]), _known(rows["dims"]), strict=True)
     number = rows["number"].astype(object).where(rows["number"].notna(), "")
-    found = rows.assign(size=[_size(*pair) for pair in pairs], number=number)
+    found = rows.assign(
+        description=[_plain(text) for text in rows["description"]],
+        modality=[_plain(text) for text in rows["modality"]],
+        size=[_size(*pair) for pair in pairs],
+        number=number,
+    )
     kept = [name for name in _SHOWN if name != "problems" or rows["problems"].any()]
     return found[kept].rename(columns={"size": "shape"})
+
+
+def _plain(text: str) -> str:
+    """A text of a file for a line of a terminal: without control characters, and not too long."""
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return plain if len(plain) <= MOST_LETTERS else plain[: MOST_LETTERS - 1] + "…"
 
 
 def _aligned(table: pd.DataFrame) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from xdicom.errors import IndexFileError, Problem
+from xdicom.errors import CorruptFileError, IndexFileError, Problem
 from xdicom.headers.entries import SeriesEntry, Summary, entries_of, series_keys, summaries_of
 from xdicom.headers.index import Index
 from xdicom.headers.table import FrameTable, IntArray
@@ -132,8 +133,8 @@ class MemoryRows:
         return {key: shape_of(stacks) for key, stacks in self._stacks.items()}
 
     def token(self) -> tuple[Any, ...]:
-        """Digest of all files."""
-        return (self._table.digest,)
+        """The folder and the digest of all its files."""
+        return self.root, self._table.digest
 
 
 class IndexRows:
@@ -191,7 +192,9 @@ class IndexRows:
         """The arrays of a series, kept in the index once they are found."""
         data = self._index.grid(key, table.digest)
         if data is not None:
-            return unpack_stacks(data, table)
+            # a duplicate elsewhere gives frames other ids, though the files are the same
+            with suppress(CorruptFileError):
+                return unpack_stacks(data, table)
         found = split_series(table, np.arange(len(table)), GridOptions())
         self._index.keep_grid(key, table.digest, pack_stacks(found), shape_of(found))
         return found

@@ -64,10 +64,27 @@ def scan(
         raise ValueError(f'errors is "warn", "raise" or "ignore", not {errors!r}')
     if workers is not None and workers < 1:
         raise ValueError(f"workers is how many files are read at once, not {workers!r}")
-    options = ScanOptions(errors=errors, limits_excluded=True, progress=progress, workers=workers)
+    options = ScanOptions(
+        errors=errors, limits_excluded=errors != "raise", progress=progress, workers=workers
+    )
+    where = _kept(where)
     if index is None:
         again = partial(rows_in_memory, where, options)
     else:
-        again = partial(rows_in_index, where, os.path.abspath(os.fspath(index)), options)
+        again = partial(rows_in_index, where, _absolute(index), options)
     rows, counts = again()
     return Catalog(rows, again=again, counts=counts)
+
+
+def _absolute(path: PathLike) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
+def _kept(where: Where) -> Where:
+    """Paths that are the same when they are scanned again, whatever the folder is by then."""
+    if isinstance(where, (str, os.PathLike)):
+        return _absolute(where)
+    try:
+        return [_absolute(path) for path in where]
+    except TypeError:
+        return where  # whoever lists the files says what is wrong

@@ -78,8 +78,7 @@ def narrowed(rows: Rows, before: Selection, wanted: Mapping[Key, Any]) -> Select
     ValueError
         For a value that an attribute cannot have.
     """
-    for key in wanted:
-        keyword(key)
+    wanted = {key: _kept(value) for key, value in wanted.items() if keyword(key)}
     filters = (*before.filters, wanted)
     series: list[Named] = []
     partial: set[str] = set()
@@ -98,6 +97,15 @@ def narrowed(rows: Rows, before: Selection, wanted: Mapping[Key, Any]) -> Select
     return Selection(tuple(series), filters, frozenset(partial), before.keys)
 
 
+def _kept(value: Any) -> Any:
+    """A wanted value that stays what it is: several values as a tuple, whatever holds them."""
+    if hasattr(value, "__array__"):
+        return np.array(value)[()]
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return tuple(value)
+    return value
+
+
 def selected_again(rows: Rows, before: Selection) -> Selection:
     """The same selection of other rows."""
     found = everything(rows)
@@ -109,18 +117,20 @@ def selected_again(rows: Rows, before: Selection) -> Selection:
     return found
 
 
-def distinct_texts(rows: Rows, selection: Selection, key: Key) -> set[str]:
-    """All texts of an attribute in a selection."""
+def distinct_texts(rows: Rows, selection: Selection, key: Key) -> tuple[set[str], str]:
+    """All texts of an attribute in a selection, and their VR."""
     found: set[str] = set()
+    vr = vr_of(keyword(key))
     for one, summary in _summaries(rows, selection):
         known = None if one.entry.key in selection.partial else texts_of(summary, key)
         if known is None:
             table = rows.table([one.entry.key])
             column = attribute_column(table, key)
+            vr = column.vr if column.texts else vr
             used = np.unique(column.codes[selection.mask(one.entry.key, table)])
             known = [column.texts[code] for code in used.tolist() if code >= 0]
         found.update(text for text in known if text is not None)
-    return found
+    return found, vr
 
 
 def _summaries(rows: Rows, selection: Selection) -> Iterator[tuple[Named, Summary]]:

@@ -92,7 +92,8 @@ def instance_frame(table: FrameTable) -> pd.DataFrame:
     file = table.file[first]
     frames = np.bincount(table.file[table.frame_number > 0], minlength=len(table.files.paths))
     found: dict[str, Any] = {
-        "path": [table.files.paths[i] for i in file.tolist()],
+        # objects: names of files may be no text, which the string type of pandas refuses
+        "path": pd.Series([table.files.paths[i] for i in file.tolist()], dtype=object),
         "size": table.files.sizes[file],
         "modified": table.files.mtimes[file].astype("M8[ns]"),
         "frames": frames[file],

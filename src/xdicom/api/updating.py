@@ -26,7 +26,8 @@ def rows_in_index(where: Where, path: str, options: ScanOptions) -> tuple[Rows, 
     """Bring an index up to date with the files: read those that are new or changed."""
     listing, errors = listed(where, options.errors)
     index = Index.open(path, write=True)
-    changes = index.begin(listing.root, listing.kind, listing.files)
+    unreadable = [p.file for p in listing.problems if p.kind == "UnreadableFolder"]
+    changes = index.begin(listing.root, listing.kind, listing.files, unreadable)
     new = [*changes.new, *(_left_out(index, listing) if errors == "raise" else ())]
     run = Scan(listing, options, errors)
     for batch in run.batches(new, _BATCH, _SECONDS):

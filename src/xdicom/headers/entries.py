@@ -58,7 +58,8 @@ def series_keys(table: FrameTable) -> tuple[IntArray, list[str]]:
         pairs = np.stack([study.codes[bare], number.codes[bare]], axis=1)
         distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
         codes[bare] = len(texts) + inverse.ravel()
-        texts += [f"{_text(study, a)}|{_text(number, b)}" for a, b in distinct.tolist()]
+        # no UID begins with NUL, which is stripped from values
+        texts += [f"\0{_text(study, a)}|{_text(number, b)}" for a, b in distinct.tolist()]
     used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)

@@ -31,7 +31,14 @@ from xdicom.headers.index_file import (
 )
 from xdicom.headers.index_rows import add_rows, compact, ids_of
 from xdicom.headers.index_series import LISTING, problems_of, replace_problems, whole
-from xdicom.headers.index_session import Changes, Session, check_moved, compare, without_own
+from xdicom.headers.index_session import (
+    FEW,
+    Changes,
+    Session,
+    check_same,
+    compare,
+    without_own,
+)
 from xdicom.headers.index_twice import Groups, resolved, rows_of, settle, states, unsettled
 from xdicom.headers.packing import unpack
 from xdicom.headers.table import FrameTable
@@ -134,6 +141,10 @@ class Index:
             said = meta(connection)
             return self.path, said["id"], said["changes"], *self._where(connection)
 
+    def look_in(self, root: str) -> None:
+        """Take the files for those under another folder, for this object and its copies."""
+        self._moved = root, self.kind
+
     def _where(self, connection: sqlite3.Connection) -> tuple[str, str]:
         if self._moved is not None:
             return self._moved
@@ -142,7 +153,13 @@ class Index:
 
     # Bringing it up to date
 
-    def begin(self, root: str, kind: str, listing_files: Iterable[FileStat]) -> Changes:
+    def begin(
+        self,
+        root: str,
+        kind: str,
+        listing_files: Iterable[FileStat],
+        unreadable: Sequence[str] = (),
+    ) -> Changes:
         """Compare the files of a listing with those that are known.
 
         Nothing is deleted yet: files that changed leave when they are added again, those that are
@@ -159,21 +176,23 @@ class Index:
             ``folder``, ``file`` or ``list``.
         listing_files : iterable of FileStat
             All files there are. The index itself does not count.
+        unreadable : sequence of str
+            Folders that could not be listed: what is known in them is not taken for gone.
 
         Raises
         ------
         IndexFileError
-            If the index is of another folder, which still is there.
+            If the index is of another folder, or of a folder where files were named now, or if
+            nothing of what it knows is there.
         """
         files = without_own(listing_files, self.path, root)
         with reading(self.path) as connection:
-            session = compare(connection, files)
+            session = compare(connection, files, unreadable)
             before = self._where(connection)
-            known = connection.execute("SELECT path FROM files LIMIT 1").fetchone()
+            query = f"SELECT path FROM files LIMIT {FEW}"
+            known = [decoded(path) for (path,) in connection.execute(query)]
+        check_same(self.path, before, (root, kind), known, session)
         if before != (root, kind):
-            if before[0] not in ("", root):
-                name = None if known is None or session.elsewhere else decoded(known[0])
-                check_moved(self.path, before[0], root, name)
             self._move(root, kind, new=not before[0])
         self._session = session
         return session.changes

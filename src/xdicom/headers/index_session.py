@@ -6,12 +6,16 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.index_file import among, damage, decoded, encoded, meta
 from xdicom.headers.index_rows import remove
 from xdicom.headers.index_series import LISTING, UNREAD, problems_of
 from xdicom.sources.base import FileStat
+
+FEW: Final = 100
+"""Known files that are looked for in the folder where they were."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ class Session:
         return [row for row in found if decoded(row[0]) not in listed]
 
 
-def compare(connection: sqlite3.Connection, files: Sequence[FileStat]) -> Session:
+def compare(
+    connection: sqlite3.Connection, files: Sequence[FileStat], unreadable: Sequence[str] = ()
+) -> Session:
     """Compare the files of a listing with those that are known."""
     found = connection.execute("SELECT path, size, mtime_ns FROM files").fetchall()
     paths = _all_decoded([f[0] for f in found])
@@ -92,7 +98,8 @@ def compare(connection: sqlite3.Connection, files: Sequence[FileStat]) -> Sessio
         return Session(files)
     known, listed = set(stats), {f.path for f in files}
     new = [f for f in files if f not in known]
-    gone = [path for path in paths if path not in listed]
+    hidden = tuple(f"{folder}{os.sep}" for folder in unreadable)
+    gone = [path for path in paths if path not in listed and not path.startswith(hidden)]
     away = {*gone, *(f.path for f in new)}
     outdated = {path: (size, mtime) for path, size, mtime in stats if path in away}
     return Session(files, Changes(new, gone), outdated)
@@ -116,30 +123,48 @@ def without_own(files: Iterable[FileStat], path: str, root: str) -> list[FileSta
     return [f for f in files if f.path not in own]
 
 
-def check_moved(path: str, before: str, root: str, name: str | None) -> None:
-    """Refuse an index of a folder that still is where it was.
+def check_same(
+    path: str,
+    before: tuple[str, str],
+    now: tuple[str, str],
+    known: Sequence[str],
+    session: Session,
+) -> None:
+    """Refuse to forget an archive for another one, or for a part of it.
 
     Parameters
     ----------
     path : str
         The index.
-    before, root : str
-        The folder that it is of, and the one that was listed.
-    name : str, optional
-        A file of the former folder, where any of them is known in the other one too.
+    before, now : (str, str)
+        Folder and kind (``folder``, ``file`` or ``list``) of the index, and of the listing.
+    known : sequence of str
+        Some of the files that it knows.
+    session : Session
+        What the listing has of them.
 
     Raises
     ------
     IndexFileError
-        With both folders.
+        With what the index is of and what was listed.
     """
-    if not os.path.exists(before) or os.path.samefile(before, root):
+    if not known:
         return
-    if name is None or os.path.exists(os.path.join(before, name)):
+    (old, old_kind), (root, kind) = before, now
+    what = ""
+    if old != root and not (os.path.exists(old) and os.path.samefile(old, root)):
+        still_there = any(os.path.exists(os.path.join(old, name)) for name in known)
+        if session.elsewhere or still_there:
+            what = "the index is of another folder"
+    elif old_kind == "folder" != kind:
+        what = "the index is of a whole folder, of which files were named now"
+    elif not session.files:
+        what = "the folder is empty, and the index knows files in it: is it mounted?"
+    if what:
         raise IndexFileError(
-            "the index is of another folder",
+            what,
             file=path,
-            expected=before,
-            found=root,
-            remedy="Name another file for the index of this folder",
+            expected=old if old != root else old_kind,
+            found=root if old != root else f"{kind} of {len(session.files or ())} files",
+            remedy="Name another file for the index of this place, or delete this one",
         )

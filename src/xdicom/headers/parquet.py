@@ -120,6 +120,13 @@ def read_parquet(path: PathLike, root: PathLike | None = None) -> FrameTable:
             expected=f"xdicom version {VERSION} in its metadata",
             found="none" if facts is None else str(facts)[:60],
         )
+    try:
+        return _table_of(found, facts, root)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise IndexFileError(f"the parquet file is damaged: {error}", file=name) from error
+
+
+def _table_of(found: Any, facts: dict[str, Any], root: PathLike | None) -> FrameTable:
     file, paths = _coded(found.column("path"))
     names = tuple(p if isinstance(p, str) else p.decode("utf-8", "surrogateescape") for p in paths)
     _, first = np.unique(file, return_index=True)
@@ -132,7 +139,7 @@ def read_parquet(path: PathLike, root: PathLike | None = None) -> FrameTable:
             columns[keyword] = Column(codes.astype(np.int32), tuple(texts), vr_of(keyword))
     place = {p: i for i, p in enumerate(names)}
     return FrameTable(
-        root=facts["root"] if root is None else os.path.abspath(os.fspath(root)),
+        root=facts["root"] if root is None else _absolute(root),
         files=Files(names, sizes, mtimes),
         file=file,
         columns=columns,
@@ -144,6 +151,10 @@ def read_parquet(path: PathLike, root: PathLike | None = None) -> FrameTable:
         kind=facts["kind"],
         **rows,
     )
+
+
+def _absolute(path: PathLike) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _coded(column: Any) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[Any]]:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from threading import Lock
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from xdicom.sources.base import FileStat, OpenFile
 
 IntArray = npt.NDArray[np.int64]
 MISSING: Final = -1
+_Placed = tuple[int, Problem]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,6 @@ class FrameTable:
         """
         rows = np.asarray(rows, dtype=np.int64).ravel()
         used, file = np.unique(self.file[rows], return_inverse=True)
-        others = set(self.files.paths) - {self.files.paths[i] for i in used}
         return FrameTable(
             root=self.root,
             files=self.files.take(used),
@@ -181,10 +182,29 @@ class FrameTable:
                 for i, j in enumerate(used if self.items else ())
                 if (found := self.items.get(int(j))) is not None
             },
-            problems=tuple(p for p in self.problems if p.file not in others),
+            problems=self._problems_of(used),
             kind=self.kind,
             index=self.index,
         )
+
+    def _problems_of(self, files: IntArray) -> tuple[Problem, ...]:
+        """Problems of some files, and those of no file of the table."""
+        if not self.problems:
+            return ()
+        by_file, others = self._problems_by_file
+        own = [found for i in files for found in by_file.get(self.files.paths[i], ())]
+        return tuple(problem for _, problem in sorted([*others, *own], key=itemgetter(0)))
+
+    @cached_property
+    def _problems_by_file(self) -> tuple[dict[str, list[_Placed]], list[_Placed]]:
+        """Problems with their place among all: by the file of the table, and of no such file."""
+        names = set(self.files.paths)
+        by_file: dict[str, list[_Placed]] = {}
+        others: list[_Placed] = []
+        for placed in enumerate(self.problems):
+            file = placed[1].file
+            (by_file.setdefault(file, []) if file in names else others).append(placed)
+        return by_file, others
 
     def path(self, row: int) -> str:
         """Absolute path of a row's file."""
@@ -220,8 +240,8 @@ def frame_id(sop_instance_uid: str, frame: int, tile: int = 0) -> int:
     >>> 0 <= frame_id("1.2.3", 1) < 2**53
     True
     """
-    digest = hashlib.blake2b(f"{sop_instance_uid}/{frame}/{tile}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 11
+    text = f"{sop_instance_uid}/{frame}/{tile}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 11
 
 
 class Registry:
@@ -237,29 +257,29 @@ class Registry:
 
     def __init__(self, most: int = 4096, rows: int = 1_000_000) -> None:
         self._most, self._most_rows = most, rows
-        self._tables: OrderedDict[str, FrameTable] = OrderedDict()
+        self._tables: OrderedDict[tuple[str, str], FrameTable] = OrderedDict()
         self._rows = 0
         self._lock = Lock()  # dask's threads ask for headers at once
 
     def remember(self, table: FrameTable) -> None:
         """Keep a table, and let the oldest go."""
-        digest = table.digest
+        key = table.root, table.digest  # copies of one archive have one digest
         with self._lock:
-            before = self._tables.pop(digest, None)
+            before = self._tables.pop(key, None)
             self._rows += len(table) - (0 if before is None else len(before))
-            self._tables[digest] = table
+            self._tables[key] = table
             while len(self._tables) > 1 and (
                 len(self._tables) > self._most or self._rows > self._most_rows
             ):
                 _, oldest = self._tables.popitem(last=False)
                 self._rows -= len(oldest)
 
-    def find(self, digest: str) -> FrameTable | None:
-        """The table with a digest, if it is still open."""
+    def find(self, root: str, digest: str) -> FrameTable | None:
+        """The table of files under a root with a digest, if it is still open."""
         with self._lock:
-            table = self._tables.get(digest)
+            table = self._tables.get((root, digest))
             if table is not None:
-                self._tables.move_to_end(digest)
+                self._tables.move_to_end((root, digest))
             return table
 
     def clear(self) -> None:

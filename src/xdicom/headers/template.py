@@ -284,22 +284,36 @@ def signature(data: bytes, places: list[Place], encoding: Encoding) -> Signature
 
     The heads of the elements without their lengths, and the values that rule how others are read.
     """
-    first = next((i for i, p in enumerate(places) if p.tag >> 16 != 2), 0)
     parts: list[object] = [encoding.implicit, data[_MAGIC : places[0].start]]
+    fixed = _fixed(places, encoding)
     last = 0
     for i, place in enumerate(places):
         if place.tag in _OF_FRAMES or place.tag <= last:
             return None
         last = place.tag
-        implicit = encoding is IMPLICIT_LE and place.tag >> 16 != 2
-        if place.undefined or is_group_length(place):
-            parts.append(data[place.start : place.value])
-        # the first element tells the encoding, and its length must not be taken for a VR
-        elif place.tag in _CONSTANT or (not place.vr and not (implicit and i != first)):
+        if i in fixed:
             parts.append(data[place.start : place.end])
+        elif place.undefined or is_group_length(place):
+            parts.append(data[place.start : place.value])
         else:
             parts.append(data[place.start : place.value - length_bytes(place)])
     return tuple(parts)
+
+
+def _fixed(places: list[Place], encoding: Encoding) -> frozenset[int]:
+    """Indices of the elements that may not differ within a template.
+
+    Those that rule how others are read, and those whose length could be taken for a VR: the first
+    of the data set, which tells the encoding, and elements that lack a VR where others have one.
+    """
+    first = next((i for i, place in enumerate(places) if place.tag >> 16 != 2), 0)
+    return frozenset(
+        i
+        for i, place in enumerate(places)
+        if place.tag in _CONSTANT
+        or (not place.vr and (encoding is not IMPLICIT_LE or place.tag >> 16 == 2))
+        or (not place.vr and i == first and not is_group_length(place))
+    )
 
 
 class Templates:
@@ -340,6 +354,7 @@ class Templates:
         before = self._by_signature.get(known)
         if before is None:
             usual = frozenset(i for i, place in enumerate(places) if place.tag in _USUAL)
+            usual -= _fixed(places, head.encoding)
             template = Template(data[: places[-1].value], tuple(places), head, usual)
         else:
             template = before.widened(data, places)
@@ -364,4 +379,5 @@ def _is_fit(head: Head, places: list[Place], length: int) -> bool:
         and head.encoding in (EXPLICIT_LE, IMPLICIT_LE)
         and bool(places)
         and places[-1].value <= min(length, MOST_HEADER)
+        and len(places) - 1 not in _fixed(places, head.encoding)
     )

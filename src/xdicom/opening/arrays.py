@@ -11,6 +11,7 @@ import xarray as xr
 from xarray.core import indexing
 
 from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError, warn
+from xdicom.headers.entries import series_keys
 from xdicom.headers.store import attribute_column
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
@@ -126,13 +127,15 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     return xr.Dataset({VARIABLE: variable}, coords=coords, attrs=descriptive_attrs(table))
 
 
-def series_table(source: FrameTable, uid: str) -> FrameTable:
+def series_table(source: FrameTable, key: str) -> FrameTable:
     """The rows of one series: what an array's ``dicom_source`` names by its digest."""
     column = source.column("SeriesInstanceUID")
-    if column.texts == (uid,) and column.complete:
+    if column.texts == (key,) and column.complete:
         return source
-    code = column.texts.index(uid) if uid in column.texts else -1
-    return source.take(np.flatnonzero(column.codes == code))
+    if key in column.texts:
+        return source.take(np.flatnonzero(column.codes == column.texts.index(key)))
+    codes, keys = series_keys(source)
+    return source.take(np.flatnonzero(codes == (keys.index(key) if key in keys else -1)))
 
 
 def source_json(source: FrameTable, table: FrameTable) -> str:
@@ -142,14 +145,15 @@ def source_json(source: FrameTable, table: FrameTable) -> str:
     """
     column = table.column("SeriesInstanceUID")
     entries = []
-    for uid in [*column.texts, *([] if column.complete else [""])]:
-        whole = series_table(source, uid)
+    keys = column.texts if column.complete else series_keys(table)[1]
+    for key in keys:
+        whole = series_table(source, key)
         REGISTRY.remember(whole)
         entry: dict[str, Any] = {
             "root": source.root,
             "table": whole.digest,
             "index": source.index,
-            "series": uid,
+            "series": key,
         }
         if source.kind != "folder" and len(source.files.paths) <= _MOST_LISTED:
             entry["files"] = list(source.files.paths)

@@ -22,7 +22,7 @@ from pydicom.uid import (
 from xdicom.errors import BrokenFrameWarning, CorruptFileError, FrameDecodeError, XDicomError
 from xdicom.headers.meta import inflate, read_file_meta, window_of
 from xdicom.pixels.codestream import CodestreamHeader, check_codestream
-from xdicom.pixels.decoders import ENCAPSULATED_UNCOMPRESSED, Plugin, plugins_of
+from xdicom.pixels.decoders import ABORTING, ENCAPSULATED_UNCOMPRESSED, Plugin, plugins_of
 from xdicom.pixels.spans import Frames, PixelLayout, fragments
 from xdicom.sources.base import OpenFile
 
@@ -191,7 +191,7 @@ def _decode_encapsulated(
     header = check_codestream(codestream, layout, file, frame)
     failures: list[tuple[str, Exception]] = []
     for name, decode in plugins_of(layout.transfer_syntax).items():
-        if plugin and name != plugin:
+        if name != plugin if plugin else failures and name in ABORTING:
             continue
         try:
             return _by_plugin(decode, codestream, layout, header, raw, options)

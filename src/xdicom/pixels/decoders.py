@@ -27,6 +27,10 @@ _NO_IMAGES: Final = ("1.2.840.10008.1.2.6", "1.2.840.10008.1.2.7")
 """Beginnings of the UIDs of mail, XML, audio and live video."""
 
 
+ABORTING: Final = frozenset(("gdcm",))
+"""Plug-ins that may end the process on a damaged codestream: tried after another only if named."""
+
+
 @cache
 def plugins_of(transfer_syntax: str) -> Mapping[str, Plugin]:
     """The plug-ins that can decode a compressed transfer syntax here, in order of choice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -166,7 +166,7 @@ def _given(source: Source) -> FrameTable:
 def _table(entry: dict[str, Any]) -> FrameTable:
     """The table of one entry of ``dicom_source``, its digest checked."""
     digest = entry["table"]
-    found = REGISTRY.find(digest)
+    found = REGISTRY.find(entry["root"], digest)
     if found is not None:
         return found
     table = _in_index(entry)
@@ -184,7 +184,9 @@ def _in_index(entry: dict[str, Any]) -> FrameTable | None:
         table = Index.open(entry["index"]).table([entry["series"]])
     except (IndexFileError, OSError, KeyError):
         return None  # the files themselves tell as well
-    return table if table.digest == entry["table"] else None
+    if table.digest != entry["table"]:
+        return None
+    return replace(table, root=entry["root"], index=entry["index"])
 
 
 def _read_again(entry: dict[str, Any]) -> FrameTable:

@@ -200,4 +200,6 @@ def problems(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None) ->
 def problem_frame(found: Iterable[Any]) -> pd.DataFrame:
     """Problems as a table."""
     names = ("kind", "file", "frame", "message", "excluded")
-    return pd.DataFrame([[getattr(p, n) for n in names] for p in found], columns=list(names))
+    # objects: names of files may be no text, which the string type of pandas refuses
+    rows = [[getattr(p, n) for n in names] for p in found]
+    return pd.DataFrame(rows, columns=list(names), dtype=object).astype({"excluded": bool})

@@ -18,6 +18,8 @@ from xdicom.sources.base import FileStat, Kind, Listing, PathLike, Range, Where
 
 _MOST: Final = 2**30
 """Bytes of one request: some systems refuse to read 2 GiB at once, others give less than that."""
+_LATEST: Final = 2**63 - 1
+"""Nanoseconds since the epoch that tables can hold: a time beyond the year 2262 is taken for it."""
 _BLOCK: Final = 64
 """Ranges that a thread reads in one go: handing over a single one costs more than to read it."""
 
@@ -41,7 +43,7 @@ class LocalFile:
             self.close()
             raise
         self.size = found.st_size
-        self.mtime_ns = found.st_mtime_ns
+        self.mtime_ns = min(found.st_mtime_ns, _LATEST)
 
     def read(self, length: int, position: int) -> bytes:
         """So many bytes from a position on, fewer only where the file ends."""
@@ -116,7 +118,7 @@ class LocalSource:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(errno.ENOENT, "no regular file", path)
-        return FileStat(path, found.st_size, found.st_mtime_ns)
+        return FileStat(path, found.st_size, min(found.st_mtime_ns, _LATEST))
 
     def open(self, path: str) -> LocalFile:
         """Open a file."""
@@ -187,7 +189,8 @@ def _files(root: str, paths: list[str], kind: Kind) -> Listing:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
             raise NotDicomError("this is no regular file", file=path)
-        files.append(FileStat(os.path.relpath(path, root), found.st_size, found.st_mtime_ns))
+        mtime = min(found.st_mtime_ns, _LATEST)
+        files.append(FileStat(os.path.relpath(path, root), found.st_size, mtime))
     return Listing(root, tuple(files), kind)
 
 
@@ -225,7 +228,8 @@ def _walk(root: str) -> Listing:
                     problems.append(_skipped_link(root, path))
                 elif entry.is_file():
                     status = entry.stat()
-                    files.append(FileStat(path, status.st_size, status.st_mtime_ns))
+                    mtime = min(status.st_mtime_ns, _LATEST)
+                    files.append(FileStat(path, status.st_size, mtime))
                 elif entry.is_dir():
                     folders.append(path)
             except OSError as error:
