@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -35,7 +34,7 @@ from xdicom.opening.arrays import VARIABLE, dataset_of
 from xdicom.opening.options import OpenOptions
 from xdicom.opening.trees import groups_of, pick
 from xdicom.selecting.values import as_item, problem_frame
-from xdicom.sources.base import PathLike
+from xdicom.sources.base import PathLike, absolute
 
 
 class Catalog:
@@ -114,8 +113,7 @@ class Catalog:
     @property
     def instances(self) -> pd.DataFrame:
         """One row a file: path relative to the root, size, time, frames and all attributes."""
-        table, mask = self._selection.table(self._rows)
-        return instance_frame(table if mask.all() else table.take(np.flatnonzero(mask)))
+        return instance_frame(self._selection.taken(self._rows))
 
     @property
     def problems(self) -> pd.DataFrame:
@@ -265,9 +263,9 @@ class Catalog:
         IndexFileError
             If it is no index, or of another version.
         """
-        found = Index.open(os.path.expanduser(index))
+        found = Index.open(absolute(index))
         if root is not None:
-            found.look_in(os.path.abspath(os.path.expanduser(root)))
+            found.look_in(absolute(root))
         again = None
         if found.kind == "folder":
             options = ScanOptions(errors="warn", limits_excluded=True)
@@ -293,8 +291,7 @@ class Catalog:
         ImportError
             If pyarrow is not installed (``pip install xdicom[pyarrow]``).
         """
-        table, mask = self._selection.table(self._rows)
-        write_parquet(table if mask.all() else table.take(np.flatnonzero(mask)), path)
+        write_parquet(self._selection.taken(self._rows), path)
 
     @classmethod
     def from_parquet(cls, path: PathLike, root: PathLike | None = None) -> Catalog:

@@ -8,7 +8,7 @@ from functools import partial
 from xdicom.api.catalog import Catalog
 from xdicom.api.updating import rows_in_index, rows_in_memory
 from xdicom.headers.scan import ScanOptions
-from xdicom.sources.base import PathLike, Where
+from xdicom.sources.base import PathLike, Where, absolute
 
 
 def scan(
@@ -71,20 +71,16 @@ def scan(
     if index is None:
         again = partial(rows_in_memory, where, options)
     else:
-        again = partial(rows_in_index, where, _absolute(index), options)
+        again = partial(rows_in_index, where, absolute(index), options)
     rows, counts = again()
     return Catalog(rows, again=again, counts=counts)
-
-
-def _absolute(path: PathLike) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _kept(where: Where) -> Where:
     """Paths that are the same when they are scanned again, whatever the folder is by then."""
     if isinstance(where, (str, os.PathLike)):
-        return _absolute(where)
+        return absolute(where)
     try:
-        return [_absolute(path) for path in where]
+        return [absolute(path) for path in where]
     except TypeError:
         return where  # whoever lists the files says what is wrong

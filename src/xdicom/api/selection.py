@@ -65,6 +65,11 @@ class Selection:
         table = rows.table(None if self.whole else [one.entry.key for one in self.series])
         return table, mask_of(table, self.filters if self.partial else ())
 
+    def taken(self, rows: Rows) -> FrameTable:
+        """One table of what the filters leave of all series."""
+        table, mask = self.table(rows)
+        return table if mask.all() else table.take(np.flatnonzero(mask))
+
 
 def narrowed(rows: Rows, before: Selection, wanted: Mapping[Key, Any]) -> Selection:
     """What attributes that frames must have leave of a selection.

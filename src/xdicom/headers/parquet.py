@@ -12,7 +12,7 @@ from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.elements import vr_of
 from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable
-from xdicom.sources.base import PathLike
+from xdicom.sources.base import PathLike, absolute
 
 VERSION: Final = 1
 _KEY: Final = b"xdicom"
@@ -139,7 +139,7 @@ def _table_of(found: Any, facts: dict[str, Any], root: PathLike | None) -> Frame
             columns[keyword] = Column(codes.astype(np.int32), tuple(texts), vr_of(keyword))
     place = {p: i for i, p in enumerate(names)}
     return FrameTable(
-        root=facts["root"] if root is None else _absolute(root),
+        root=facts["root"] if root is None else absolute(root),
         files=Files(names, sizes, mtimes),
         file=file,
         columns=columns,
@@ -151,10 +151,6 @@ def _table_of(found: Any, facts: dict[str, Any], root: PathLike | None) -> Frame
         kind=facts["kind"],
         **rows,
     )
-
-
-def _absolute(path: PathLike) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _coded(column: Any) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[Any]]:

@@ -14,6 +14,11 @@ Where: TypeAlias = PathLike | Iterable[PathLike]
 Kind: TypeAlias = Literal["folder", "file", "list"]
 
 
+def absolute(path: PathLike) -> str:
+    """A path of the local disk from its root on, ``~`` expanded."""
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
 class FileStat(NamedTuple):
     """A file as it was when it was listed."""
 

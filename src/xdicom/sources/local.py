@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final, Self
 
 from xdicom.errors import NotDicomError, Problem
-from xdicom.sources.base import FileStat, Kind, Listing, PathLike, Range, Where
+from xdicom.sources.base import FileStat, Kind, Listing, Range, Where, absolute
 
 _MOST: Final = 2**30
 """Bytes of one request: some systems refuse to read 2 GiB at once, others give less than that."""
@@ -94,12 +94,12 @@ class LocalSource:
     def list(self, where: Where) -> Listing:
         """The files under a path, or those that are named; as `places.list_files`."""
         if isinstance(where, (str, os.PathLike)):
-            path = _absolute(where)
+            path = absolute(where)
             if os.path.isdir(path):
                 return _walk(path)
             return _files(os.path.dirname(path), [path], "file")
         try:
-            paths = sorted({_absolute(path) for path in where})
+            paths = sorted({absolute(path) for path in where})
         except TypeError as error:
             raise TypeError(
                 f"expected a path or an iterable of paths, found {type(where).__name__}"
@@ -177,10 +177,6 @@ def _by_threads(ranges: Iterable[Range], workers: int) -> Iterator[bytes | OSErr
 
 def _block(ranges: Sequence[Range]) -> list[bytes | OSError]:
     return list(_one_by_one(ranges))
-
-
-def _absolute(path: PathLike) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _files(root: str, paths: list[str], kind: Kind) -> Listing:
