@@ -120,7 +120,7 @@ def test_every_file_by_every_decoder():
     assert wrong == []
     assert refused <= set(THEIR_FAULTS)
     assert (pairs, lossy) == (134, 28)
-    assert alone >= 5
+    assert alone >= 4  # with GDCM installed; 5 without
 
 
 class TestListing:

@@ -17,6 +17,7 @@ from xdicom.pixels.decode import (
     clear_spare_bits,
     decode_frame,
     encapsulate_alone,
+    open_frames,
     read_bytes,
     warn_of_broken,
 )
@@ -186,7 +187,7 @@ class FrameArray(BackendArray):
             out[...] = self.fill_value
             return
         COUNTER.files += 1
-        file = self.frames.open(frame)
+        file = open_frames(self.frames, frame, frame)
         broken: list[XDicomError] = []
         try:  # `with` would take a microsecond more of each frame
             self._one(frame, file, inner, out, broken)
@@ -240,7 +241,7 @@ class FrameArray(BackendArray):
         if not len(frames):
             return
         COUNTER.files += 1
-        with self.frames.open(int(frames[0])) as file:
+        with open_frames(self.frames, int(frames[0]), int(frames[-1])) as file:
             if inner is None and len(frames) > 1 and self._run(frames, places, file, out):
                 return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
@@ -262,8 +263,8 @@ class FrameArray(BackendArray):
         self._read_into(file, int(self.frames.offset[frames[0]]), target, int(frames[0]))
         COUNTER.frames += len(frames)
         if layout.spare_bits:
-            for plane in target:
-                clear_spare_bits(plane, layout)
+            for frame, plane in zip(frames.tolist(), target, strict=True):
+                self._clear(plane, layout, frame)
         return True
 
     def _read_into(self, file: OpenFile, offset: int, target: Array, frame: int) -> None:
@@ -278,6 +279,9 @@ class FrameArray(BackendArray):
                 expected=f"{target.nbytes} bytes",
                 found=f"{done}",
             )
+
+    def _clear(self, values: Array, layout: PixelLayout, frame: int) -> None:
+        clear_spare_bits(values, layout, self.frames.path(frame), int(self.frames.number[frame]))
 
     def _one(
         self,
@@ -297,25 +301,28 @@ class FrameArray(BackendArray):
                 stored = out if direct else np.empty(layout.shape, layout.dtype)
                 self._read_into(file, int(frames.offset[frame]), stored, frame)
                 if layout.spare_bits:
-                    clear_spare_bits(stored, layout)
+                    self._clear(stored, layout, frame)
                 if not direct:
                     self.scaling.apply(stored, frame, out)
                 return
             stored = self._part(layout, frame, file, inner)
         else:
+            direct = inner is None and self.scaling.direct and layout.dtype == out.dtype
             try:
-                stored = self._decoded(layout, frame, file)
+                stored = self._decoded(layout, frame, file, out if direct else None)
             except (FrameDecodeError, CorruptFileError) as error:
                 if not self.broken_to_nan:
                     raise
                 broken.append(error)
                 out[...] = np.nan
                 return
+            if direct and np.may_share_memory(stored, out):
+                return
             if inner is not None:
                 stored = _outer_keeping(stored, inner)
         self.scaling.apply(stored, frame, out)
 
-    def _decoded(self, layout: PixelLayout, frame: int, file: OpenFile) -> Array:
+    def _decoded(self, layout: PixelLayout, frame: int, file: OpenFile, out: Array | None) -> Array:
         frames = self.frames
         data = read_bytes(frames, frame, file)
         COUNTER.bytes += len(data)
@@ -342,6 +349,7 @@ class FrameArray(BackendArray):
             swap_offset=swap_offset,
             file=frames.path(frame),
             frame=place + 1,
+            out=out,
         )
 
     def _part(
@@ -365,7 +373,7 @@ class FrameArray(BackendArray):
         stride = slab[0].nbytes
         self._read_into(file, int(self.frames.offset[frame]) + low * stride, slab, frame)
         if layout.spare_bits:
-            clear_spare_bits(slab, layout)
+            self._clear(slab, layout, frame)
         return _outer_keeping(slab, (rows - low, *inner[1:]))
 
 

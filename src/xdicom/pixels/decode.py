@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,12 +20,25 @@ from pydicom.uid import (
     JPEGLSTransferSyntaxes,
 )
 
-from xdicom.errors import BrokenFrameWarning, CorruptFileError, FrameDecodeError, XDicomError
+from xdicom.errors import (
+    BrokenFrameWarning,
+    CorruptFileError,
+    FrameDecodeError,
+    UnsupportedPixelLayoutError,
+    XDicomError,
+)
 from xdicom.headers.meta import inflate, read_file_meta, window_of
+from xdicom.pixels import imagecodecs_plugin
 from xdicom.pixels.codestream import CodestreamHeader, check_codestream
-from xdicom.pixels.decoders import ABORTING, ENCAPSULATED_UNCOMPRESSED, Plugin, plugins_of
+from xdicom.pixels.decoders import (
+    ABORTING,
+    ENCAPSULATED_UNCOMPRESSED,
+    Plugin,
+    plugins_of,
+)
 from xdicom.pixels.spans import Frames, PixelLayout, fragments
 from xdicom.sources.base import OpenFile
+from xdicom.sources.memory import MemoryFile
 
 Array = npt.NDArray[Any]
 
@@ -35,15 +49,57 @@ _COLOUR_NAMES: Final = (b"RGB", b"rgb")
 _MOST_NAMED: Final = 10
 
 
-def clear_spare_bits(values: Array, layout: PixelLayout) -> None:
-    """Clear the bits above BitsStored in place, or extend the sign into them (PS3.5 8.1.1)."""
+def clear_spare_bits(values: Array, layout: PixelLayout, file: str = "", frame: int = 1) -> None:
+    """Bring the bits that are stored to their place, and clear or sign-extend those above them.
+
+    In place. Bits are stored up to HighBit (PS3.5 8.1.1); where that is above BitsStored - 1, those
+    below them must be zero: a HighBit that is merely wrong, with values in the lowest bits, cannot
+    be told from values in the high bits otherwise.
+
+    Raises
+    ------
+    UnsupportedPixelLayoutError
+        If bits are set below those that are stored.
+    """
+    below = layout.high_bit - (layout.bits_stored - 1)
+    if below and int(np.bitwise_or.reduce(values, axis=None)) & ((1 << below) - 1):
+        raise UnsupportedPixelLayoutError(
+            "HighBit is not BitsStored - 1, and bits below those that are stored are set: "
+            "either it is wrong, or they are no pixels",
+            file=file,
+            frame=frame,
+            expected=f"the {below} lowest bits 0, or HighBit {layout.bits_stored - 1}",
+            found=f"HighBit {layout.high_bit} of {layout.bits_stored} bits stored",
+            remedy="Correct HighBit in the file",
+        )
     if layout.signed:
-        shift = layout.bits_allocated - layout.bits_stored
-        np.left_shift(values, shift, out=values)
-        np.right_shift(values, shift, out=values)
+        np.left_shift(values, layout.bits_allocated - 1 - layout.high_bit, out=values)
+        np.right_shift(values, layout.bits_allocated - layout.bits_stored, out=values)
     else:
+        if below:
+            np.right_shift(values, below, out=values)
         mask = values.dtype.type((1 << layout.bits_stored) - 1)
         np.bitwise_and(values, mask, out=values)
+
+
+def open_frames(frames: Frames, first: int, last: int) -> OpenFile:
+    """Open the file of some frames, of which ``last`` ends last; inflated, if it is deflated.
+
+    Raises
+    ------
+    CorruptFileError
+        If the file has changed, or its deflated data set is broken.
+    ResourceLimitError
+        If it inflates to too much.
+    """
+    opened = frames.open(first)
+    if not frames.layouts[frames.layout[first]].deflated:
+        return opened
+    path = frames.path(first)
+    with opened as file:
+        start = read_file_meta(window_of(file, path)).start
+        stop = int(frames.offset[last] + frames.length[last])
+        return MemoryFile(inflate(file.read(file.size, 0), start, stop, path), file.mtime_ns)
 
 
 def read_bytes(frames: Frames, frame: int, file: OpenFile) -> bytes:
@@ -57,14 +113,9 @@ def read_bytes(frames: Frames, frame: int, file: OpenFile) -> bytes:
     offset, length = int(frames.offset[frame]), int(frames.length[frame])
     layout = frames.layouts[frames.layout[frame]]
     path = frames.path(frame)
-    if layout.deflated:
-        start = read_file_meta(window_of(file, path)).start
-        whole = inflate(file.read(file.size, 0), start, offset + length, path)
-        data = whole[offset : offset + length]
-    else:
-        if length < 0:
-            length = file.size - offset
-        data = file.read(length, offset)
+    if length < 0:
+        length = file.size - offset
+    data = file.read(length, offset)
     if len(data) < length and not layout.encapsulated:
         raise CorruptFileError(
             "the pixel data are cut off",
@@ -87,6 +138,7 @@ def decode_frame(
     swap_offset: int = 0,
     file: str = "",
     frame: int = 1,
+    out: Array | None = None,
 ) -> Array:
     """Decode one frame's bytes into stored values.
 
@@ -108,11 +160,13 @@ def decode_frame(
         1 where an 8-bit big-endian OW frame begins in the middle of a swapped pair.
     file, frame
         For messages.
+    out : array, of the frame's shape and dtype, optional
+        Contiguous; values are decoded into it where a decoder can do so.
 
     Returns
     -------
     numpy.ndarray, shape (rows, columns) or (rows, columns, samples)
-        Of ``layout.dtype``, planes interleaved.
+        Of ``layout.dtype``, planes interleaved: ``out`` itself, or another array.
 
     Raises
     ------
@@ -123,7 +177,7 @@ def decode_frame(
         If the fragments are cut off.
     """
     if layout.encapsulated:
-        return _decode_encapsulated(data, layout, raw, plugin, options or {}, file, frame)
+        return _decode_encapsulated(data, layout, raw, plugin, options or {}, file, frame, out)
     values = _native_values(data, layout, bit_offset, swap_offset)
     shaped: Array
     if layout.photometric == "YBR_FULL_422" and layout.samples == 3:
@@ -136,7 +190,7 @@ def decode_frame(
     else:
         shaped = values.reshape(layout.rows, layout.columns, layout.samples)
     if layout.spare_bits and layout.bits_allocated > 1:
-        clear_spare_bits(shaped, layout)
+        clear_spare_bits(shaped, layout, file, frame)
     if not raw and layout.photometric in _YBR and layout.samples == 3:
         shaped = convert_color_space(shaped, "YBR_FULL", "RGB")
     return shaped
@@ -174,6 +228,7 @@ def _decode_encapsulated(
     options: Mapping[str, Any],
     file: str,
     frame: int,
+    out: Array | None,
 ) -> Array:
     items = fragments(data, file, frame)[1:]  # the first holds the offset table
     if not items:
@@ -189,18 +244,31 @@ def _decode_encapsulated(
             )  # fmt: skip
         return decode_frame(codestream, native, raw=raw, file=file, frame=frame)
     header = check_codestream(codestream, layout, file, frame)
+    if out is not None and not _fits(layout, header, out):
+        out = None
     failures: list[tuple[str, Exception]] = []
     for name, decode in plugins_of(layout.transfer_syntax).items():
         if name != plugin if plugin else failures and name in ABORTING:
             continue
+        if decode is imagecodecs_plugin.decode_frame and out is not None:
+            decode = partial(imagecodecs_plugin.decode_frame, out=out)
         try:
-            return _by_plugin(decode, codestream, layout, header, raw, options)
+            return _by_plugin(decode, codestream, layout, header, raw, options, file, frame)
+        except UnsupportedPixelLayoutError:
+            raise  # no decoder is to blame
         except Exception as error:  # noqa: BLE001  StopIteration, MemoryError: decoders raise all
             failures.append((name, error))
     reasons = "; ".join(f"{name}: {str(error) or type(error).__name__}" for name, error in failures)
     raise FrameDecodeError(
         f"the frame cannot be decoded ({reasons or 'no decoder'})", file=file, frame=frame
     ) from (failures[0][1] if failures else None)
+
+
+def _fits(layout: PixelLayout, header: CodestreamHeader | None, out: Array) -> bool:
+    """Whether a codestream's values have the size of the result's, and come as they are."""
+    bits = layout.bits_allocated if header is None else header.precision
+    size = 1 if bits <= 8 else 2 if bits <= 16 else 4
+    return layout.samples == 1 and size == out.itemsize and out.flags.c_contiguous
 
 
 def _by_plugin(
@@ -210,6 +278,8 @@ def _by_plugin(
     header: CodestreamHeader | None,
     raw: bool,
     options: Mapping[str, Any],
+    file: str,
+    frame: int,
 ) -> Array:
     """Decode by one plug-in, and correct what it gives as pydicom's ``Decoder.as_array`` does.
 
@@ -244,7 +314,8 @@ def _by_plugin(
     count = layout.rows * layout.columns * layout.samples
     if decoded.size != count:
         raise ValueError(f"{decoded.size} samples decoded where there should be {count}")
-    values = runner.reshape(decoded.astype(layout.dtype), as_frame=True)
+    own = decoded.flags.writeable  # no other's bytes, which a bytes object would be
+    values = runner.reshape(decoded.astype(layout.dtype, copy=not own), as_frame=True)
     unused = layout.bits_allocated - layout.bits_stored
     if jpeg_2000 and header:
         wrong_sign = header.signed != layout.signed and photometric in _MONOCHROME
@@ -252,8 +323,11 @@ def _by_plugin(
     elif jpeg_ls and header:
         unused = layout.dtype.itemsize * 8 - header.precision if layout.signed else 0
     if unused > 0 and layout.bits_allocated > 1 and _corrects(runner, jpeg_2000, jpeg_ls):
-        np.left_shift(values, unused, out=values)
-        np.right_shift(values, unused, out=values)
+        if jpeg_2000 or jpeg_ls:
+            np.left_shift(values, unused, out=values)
+            np.right_shift(values, unused, out=values)
+        else:
+            clear_spare_bits(values, layout, file, frame)
     if raw:
         return np.ascontiguousarray(values)
     return np.ascontiguousarray(_coloured(values, runner))

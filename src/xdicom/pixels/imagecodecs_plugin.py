@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
 from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import (
@@ -41,8 +42,10 @@ def is_available(uid: str) -> bool:
     return uid in DECODER_DEPENDENCIES
 
 
-def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | memoryview:
-    """Decode one frame (pydicom's plug-in protocol).
+def decode_frame(
+    src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None = None
+) -> bytearray | memoryview:
+    """Decode one frame (pydicom's plug-in protocol, which knows no ``out``).
 
     Parameters
     ----------
@@ -50,6 +53,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | memoryview:
         The frame's codestream.
     runner : pydicom.pixels.decoders.base.DecodeRunner
         What the header says; told how the result is laid out.
+    out : array, shape (rows, columns), optional
+        Contiguous, of the size of the decoded values; they are decoded into it.
 
     Returns
     -------
@@ -60,8 +65,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | memoryview:
     """
     syntax = runner.transfer_syntax
     if syntax == RLELossless:
-        return _rle(src, runner)
-    values = _values(src, runner)
+        return _rle(src, runner, out)
+    values = _values(src, runner, out)
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", 0)
     if syntax in DECODER_DEPENDENCIES and runner.photometric_interpretation in (
@@ -74,31 +79,31 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | memoryview:
     return np.ascontiguousarray(values, dtype=little).data.cast("B")
 
 
-def _values(src: bytes, runner: DecodeRunner) -> Any:
+def _values(src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None) -> Any:
     syntax = runner.transfer_syntax
     if syntax in _2000:
-        return imagecodecs.jpeg2k_decode(src, numthreads=1)
+        return imagecodecs.jpeg2k_decode(src, numthreads=1, out=out)
     if syntax in _LS:
-        return imagecodecs.jpegls_decode(src)
+        return imagecodecs.jpegls_decode(src, out=out)
     if syntax in _LOSSLESS:
         # libjpeg-turbo is the faster one, but guesses colours
         if runner.samples_per_pixel == 1:
-            return imagecodecs.jpeg8_decode(src)
-        return imagecodecs.ljpeg_decode(src)
+            return imagecodecs.jpeg8_decode(src, out=out)
+        return imagecodecs.ljpeg_decode(src, out=out)
     header = read_codestream_header(src, syntax)
     if runner.samples_per_pixel == 3 and not (header and header.adobe):
-        return imagecodecs.jpeg_decode(src, colorspace="YCBCR", outcolorspace="YCBCR")
-    return imagecodecs.jpeg_decode(src)
+        return imagecodecs.jpeg_decode(src, colorspace="YCBCR", outcolorspace="YCBCR", out=out)
+    return imagecodecs.jpeg_decode(src, out=out)
 
 
-def _rle(src: bytes, runner: DecodeRunner) -> bytes:
+def _rle(src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None) -> bytearray | memoryview:
     size = runner.bits_allocated // 8
     order = "<" if runner.get_option("rle_segment_order", ">") == ">" else ">"
     pixels = runner.rows * runner.columns * runner.samples_per_pixel
-    out = bytearray(pixels * size)
-    found = imagecodecs.dicomrle_decode(src, np.dtype(f"{order}u{size}"), out=out)
-    if len(found) != len(out):
-        raise ValueError(f"{len(found)} bytes decoded where {len(out)} were expected")
+    target = bytearray(pixels * size) if out is None else out.data.cast("B")
+    found = imagecodecs.dicomrle_decode(src, np.dtype(f"{order}u{size}"), out=target)
+    if len(found) != len(target):
+        raise ValueError(f"{len(found)} bytes decoded where {len(target)} were expected")
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", 1)
-    return bytes(out)
+    return target

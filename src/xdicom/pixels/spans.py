@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless
 
 from xdicom.errors import CorruptFileError, Problem, UnsupportedPixelLayoutError
 from xdicom.headers.encapsulated import many_frames_a_fragment
@@ -97,7 +97,7 @@ class PixelLayout:
     def plain(self) -> bool:
         """Whether the bytes of a frame are its array, but for bits above BitsStored."""
         return (
-            not (self.encapsulated or self.deflated or self.big_endian)
+            not (self.encapsulated or self.big_endian)
             and (self.keyword != "PixelData" or self.bits_allocated >= 8)
             and (self.samples == 1 or (self.planar == 0 and self.photometric == "RGB"))
         )
@@ -113,7 +113,8 @@ class PixelLayout:
         Raises
         ------
         UnsupportedPixelLayoutError
-            For allocations that fill no bytes, impossible bit counts, HighBit ≠ BitsStored − 1.
+            For allocations that fill no bytes, impossible bit counts; for a HighBit below
+            BitsStored − 1, outside BitsAllocated, or above it in a compressed frame.
         """
         if self.keyword != "PixelData":
             return
@@ -131,7 +132,10 @@ class PixelLayout:
                 expected=f"1 to {self.bits_allocated}",
                 found=self.bits_stored,
             )
-        if self.high_bit != self.bits_stored - 1:
+        # what a codec makes of the bits' place is its own affair; RLE stores bytes as they are
+        exact = not self.encapsulated or self.transfer_syntax == RLELossless
+        highest = self.bits_allocated - 1 if exact else self.bits_stored - 1
+        if not self.bits_stored - 1 <= self.high_bit <= highest:
             raise UnsupportedPixelLayoutError(
                 "HighBit is not BitsStored - 1: other bits would be read as pixels",
                 file=file,
