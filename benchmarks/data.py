@@ -85,6 +85,39 @@ def enhanced_object() -> Path:
     return _made("enhanced", write) / "enhanced.dcm"
 
 
+def two_thousand_in_one() -> Path:
+    """One enhanced MR object of 2000 native frames of 256 × 256: 50 times × 40 slices."""
+
+    def write(folder: Path) -> None:
+        header, item = _enhanced({"time": [0.0, 40.5], "z": 2}, 256, True)
+        time, z = (index.ravel() for index in np.indices((50, 40)))
+        columns = _frames(time, z) | {"DimensionIndexValues": _index_values(time + 1, z + 1)}
+        _write_enhanced(folder / "native.dcm", header, item, columns)
+
+    return _made("native", write) / "native.dcm"
+
+
+def rescaled(modality: str) -> Path:
+    """400 files of 512 × 512: CT with one rescale, PET with a slope for each slice."""
+    pet = modality == "PT"
+    base = np.random.default_rng(0).integers(0, 4000, (512, 512)).astype(np.int16)
+
+    def write(folder: Path) -> None:
+        write_series(
+            folder,
+            {"z": 400},
+            rows=512,
+            columns=512,
+            modality="PT" if pet else "CT",
+            dtype=np.int16,
+            stored=lambda index: np.roll(base, index["z"], axis=0),
+            slope=(lambda index: 0.5 + index["z"] / 1000) if pet else 1.0,
+            intercept=0.0 if pet else -1024.0,
+        )
+
+    return _made(f"rescaled-{modality}", write)
+
+
 def long_series() -> Path:
     """A series of 100 000 frames of 8 × 8, five enhanced MR objects of 200 times × 100 slices."""
 

@@ -26,6 +26,7 @@ from pydicom.uid import (
 )
 
 import xdicom
+from xdicom.pixels.decoders import ABORTING
 from xdicom.testing import write_multiframe
 
 SYNTAXES = (
@@ -68,7 +69,9 @@ def main(seconds: float, seed: int) -> None:
         path = write_multiframe(folder / "good.dcm", frames, transfer_syntax=syntax)
         data = path.read_bytes()
         goods.append((data, data.rindex(b"\xe0\x7f\x10\x00"), frames.shape))
-    decoders = ["", *sorted({d for x in xdicom.decoders().values() for d in x.decoders})]
+    names = {d for x in xdicom.decoders().values() for d in x.decoders}
+    # GDCM ends the process on damaged codestreams: the documentation says so
+    decoders = ["", *sorted(names - ABORTING)]
     last = folder / "last.dcm"
     count = opened = 0
     end = time.monotonic() + seconds

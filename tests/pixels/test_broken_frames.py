@@ -239,6 +239,19 @@ class TestOptions:
             np.testing.assert_array_equal(found, right.byteswap())
 
 
+def test_lossless_colour_without_its_huffman_table(tmp_path):
+    """A decoder that was in use once ended the process here."""
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 24, 20, 3), dtype=np.uint8)
+    path = write_multiframe(tmp_path / "a.dcm", pixels, transfer_syntax=JPEGLosslessSV1)
+    np.testing.assert_array_equal(xdicom.open_series(path).values, pixels)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\xff\xc4", b"\x01\xc4", 1))
+    da = xdicom.open_series(path)
+    np.testing.assert_array_equal(da[1].values, pixels[1])
+    with pytest.raises(xdicom.FrameDecodeError, match="frame 1"):
+        da[0].values  # noqa: B018
+
+
 class TestThreads:
     @pytest.fixture(params=["one file", "many files"])
     def array(self, request, tmp_path):

@@ -89,10 +89,11 @@ def _values(src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None) -> A
     if syntax in _LS:
         return imagecodecs.jpegls_decode(src, out=out)
     if syntax in _LOSSLESS:
-        # libjpeg-turbo is the faster one, but guesses colours
         if runner.samples_per_pixel == 1:
             return imagecodecs.jpeg8_decode(src, out=out)
-        return imagecodecs.ljpeg_decode(src, out=out)
+        # libjpeg-turbo guesses colours, unless it is told to leave them; ljpeg_decode does not,
+        # but ends the process on a codestream without its Huffman tables
+        return imagecodecs.jpeg8_decode(src, colorspace="RGB", outcolorspace="RGB", out=out)
     header = read_codestream_header(src, syntax)
     if runner.samples_per_pixel == 3 and not (header and header.adobe):
         return imagecodecs.jpeg_decode(src, colorspace="YCBCR", outcolorspace="YCBCR", out=out)
