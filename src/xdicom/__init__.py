@@ -28,6 +28,7 @@ from xdicom.errors import (
 )
 from xdicom.pixels.decoders import decoders
 from xdicom.selecting.pixel_headers import suv_factor
+from xdicom.series.custom import attribute
 
 __version__ = _version("xdicom")
 
@@ -53,6 +54,7 @@ __all__ = [
     "UnsupportedTransferSyntaxError",
     "XDicomError",
     "XDicomWarning",
+    "attribute",
     "decoders",
     "open_series",
     "scan",

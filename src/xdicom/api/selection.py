@@ -16,9 +16,9 @@ from xdicom.api.rows import Rows
 from xdicom.headers.elements import WANTED, keyword_of, tag_of, vr_of
 from xdicom.headers.entries import SeriesEntry, Summary
 from xdicom.headers.match import matches
-from xdicom.headers.store import attribute_column
 from xdicom.headers.table import Column, FrameTable
 from xdicom.opening.naming import Named, named
+from xdicom.series.custom import attribute_of, is_attribute
 
 Key = str | int | tuple[int, int]
 Mask = npt.NDArray[np.bool_]
@@ -130,7 +130,7 @@ def distinct_texts(rows: Rows, selection: Selection, key: Key) -> tuple[set[str]
         known = None if one.entry.key in selection.partial else texts_of(summary, key)
         if known is None:
             table = rows.table([one.entry.key])
-            column = attribute_column(table, key)
+            column = attribute_of(table, key)
             vr = column.vr if column.texts else vr
             used = np.unique(column.codes[selection.mask(one.entry.key, table)])
             known = [column.texts[code] for code in used.tolist() if code >= 0]
@@ -152,7 +152,7 @@ def keyword(key: Key) -> str:
     KeyError
         If it is no DICOM keyword, tag or path.
     """
-    if isinstance(key, str) and "." in key:
+    if isinstance(key, str) and ("." in key or is_attribute(key)):
         return key
     if isinstance(key, int) and key < _FIRST_TAG:
         raise KeyError(f"{key} is no DICOM tag; iterate over a catalog for its series")
@@ -199,7 +199,7 @@ def mask_of(table: FrameTable, filters: Iterable[Mapping[Key, Any]]) -> npt.NDAr
     mask = np.ones(len(table), bool)
     for wanted in filters:
         for key, value in wanted.items():
-            mask &= matches(attribute_column(table, key), value)
+            mask &= matches(attribute_of(table, key), value)
     return mask
 
 

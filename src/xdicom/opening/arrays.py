@@ -12,7 +12,6 @@ from xarray.core import indexing
 
 from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError, warn
 from xdicom.headers.entries import series_keys
-from xdicom.headers.store import attribute_column
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
 from xdicom.pixels.array import FrameArray
@@ -25,6 +24,7 @@ from xdicom.series.attributes import (
     frame_coordinates,
     plane_coordinates,
 )
+from xdicom.series.custom import attribute_of
 from xdicom.series.stacks import Stack
 
 VARIABLE = "pixels"
@@ -107,7 +107,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     known = dict(table.columns)
     for keyword in wanted:
         if keyword != "all" and keyword not in known:
-            known[keyword] = attribute_column(table, keyword)
+            known[keyword] = attribute_of(table, keyword)
     if len(known) > len(table.columns):
         table = replace(table, columns=known)
     rows, columns = array.plane[:2]

@@ -20,13 +20,13 @@ from xdicom.headers.elements import keyword_of, tag_of
 from xdicom.headers.entries import SeriesEntry, entries_of
 from xdicom.headers.match import matches
 from xdicom.headers.scan import ScanOptions, scan_table
-from xdicom.headers.store import attribute_column
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.validate import Leniency
 from xdicom.opening.arrays import dataset_of, source_json
 from xdicom.opening.naming import Named, how_to_pick, is_wanted, listing, named
 from xdicom.opening.options import OpenOptions, Tag
 from xdicom.series.attributes import descriptive_attrs
+from xdicom.series.custom import attribute_of
 from xdicom.series.families import BY_NAME
 from xdicom.series.keys import series_codes
 from xdicom.series.stacks import GridOptions, Stack, split_series
@@ -243,7 +243,7 @@ def selected(table: FrameTable, options: OpenOptions) -> npt.NDArray[np.bool_]:
     """Which rows have the attributes that ``select=`` asks for."""
     mask = np.ones(len(table), bool)
     for key, wanted in (options.select or {}).items():
-        mask &= matches(attribute_column(table, key), wanted)
+        mask &= matches(attribute_of(table, key), wanted)
     return mask
 
 
@@ -259,7 +259,7 @@ def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
         name = dim_name(dim)
         names.append(name)
         if name not in BY_NAME and name not in ("z", "instance", "flat"):
-            columns[name] = attribute_column(table, dim)
+            columns[name] = attribute_of(table, dim)
     if len(set(names)) < len(names):
         raise ValueError(f"dims names one dim twice: {options.dims!r}")
     return GridOptions(tuple(names), columns, options.ragged)

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from xdicom.errors import InconsistentSeriesError, MissingAttributeError
 from xdicom.headers.store import attribute_column, headers_of, private_of
-from xdicom.headers.table import FrameTable
+from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import date64, moment64, number, seconds
 from xdicom.pixels.philips import private_number
+from xdicom.series.custom import column_from, own_attribute
 from xdicom.series.times import acquisition_datetime
 
 Floats = npt.NDArray[np.float64]
@@ -120,6 +121,18 @@ def suv_factors(table: FrameTable, kind: str = "bw") -> Floats:
         rows = np.flatnonzero(series == code)
         found[rows] = _Series(table.take(rows)).factors(KINDS[kind])
     return found
+
+
+@own_attribute("suv_factor", units=KINDS["bw"].per)
+def _suv_factor(table: FrameTable) -> Column | None:
+    """The factor by body weight of each frame of PET; missing for other modalities."""
+    column = table.column("Modality")
+    pet = np.append([text == "PT" for text in column.texts], False)[column.codes].astype(bool)
+    if not pet.any():
+        return None
+    factors = np.full(len(table), np.nan)
+    factors[pet] = suv_factors(table.take(np.flatnonzero(pet)))
+    return column_from(factors, len(table), "suv_factor")
 
 
 @dataclass(frozen=True, eq=False)

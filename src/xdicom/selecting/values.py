@@ -18,7 +18,8 @@ from xdicom.errors import Problem
 from xdicom.headers.store import attribute_column, header_of
 from xdicom.headers.table import Column
 from xdicom.selecting.provenance import Provenance, Source, locate
-from xdicom.series.attributes import VECTOR_DIMS, acquisition_datetime, gather
+from xdicom.series.attributes import VECTOR_DIMS, gather
+from xdicom.series.custom import attribute_of, attributes, is_attribute
 
 Key = str | int | tuple[int, int]
 
@@ -31,11 +32,9 @@ def column_of(provenance: Provenance, key: Key) -> Column:
     KeyError
         For a name that DICOM does not have, naming those that are spelt alike.
     """
-    if key == "acquisition_datetime":
-        found = acquisition_datetime(provenance.table)
-        if found is not None:
-            return found
     table = provenance.table
+    if is_attribute(key):
+        return attribute_of(table, key)
     if key == "FrameNumber":  # no element has this keyword: frames of an instance are counted
         numbers, places = np.unique(table.frame_number, return_inverse=True)
         counted: npt.NDArray[np.int32] = places.astype(np.int32)
@@ -51,7 +50,7 @@ def column_of(provenance: Provenance, key: Key) -> Column:
         codes[frames] = column.codes
         return Column(codes, column.texts, column.vr)
     except KeyError:
-        near = difflib.get_close_matches(str(key), keyword_dict, 3, 0.6)
+        near = difflib.get_close_matches(str(key), [*keyword_dict, *attributes()], 3, 0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise KeyError(f"{key!r} is no DICOM keyword or tag{hint}") from None
 

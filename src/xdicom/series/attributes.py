@@ -16,10 +16,11 @@ from xdicom.headers.elements import ALIASES, PRIVATE_TO_PATIENT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
 from xdicom.series.codes import cluster
+from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
 from xdicom.series.grid import Grid
-from xdicom.series.times import acquisition_datetime as acquisition_datetime
+from xdicom.series.times import acquisition_datetime
 from xdicom.series.units import UNITS
 
 Array = npt.NDArray[Any]
@@ -52,6 +53,7 @@ DESCRIPTIVE: Final[tuple[str, ...]] = tuple(
 VECTOR_DIMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "ImagePositionPatient": ("lps", ("L", "P", "S")),
     "DiffusionGradientOrientation": ("lps", ("L", "P", "S")),
+    "b_vector": ("lps", ("L", "P", "S")),
     "VelocityEncodingDirection": ("lps", ("L", "P", "S")),
     "ImageOrientationPatient": (
         "cosine",
@@ -167,8 +169,9 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
     attrs: dict[str, Any] = {}
     if column.values.integer and values.dtype.kind == "f":
         attrs["dicom_dtype"] = "int64"
-    if values.dtype.kind not in "mM" and name in UNITS:
-        attrs["units"] = UNITS[name]
+    units = UNITS.get(name) or units_of(name)
+    if values.dtype.kind not in "mM" and units:
+        attrs["units"] = units
     if values.dtype.kind == "M" and column.vr == "DT":
         offsets = {utc_offset(text) for text in column.texts}
         if column.values.utc:

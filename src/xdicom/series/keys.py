@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from xdicom.errors import IncompleteConcatenationError
-from xdicom.headers.store import attribute_column
 from xdicom.headers.table import Column, FrameTable
 from xdicom.series.codes import cluster, combine, text_codes
+from xdicom.series.custom import attribute_of
 from xdicom.series.grid import IntArray
 
 SPACING_TOLERANCE: Final = 1e-3
@@ -59,7 +59,7 @@ def series_codes(
         names = [str(group_by({k: str(v[i]) for k, v in texts.items()})) for i in range(len(table))]
         return combine([np.unique(np.array(names), return_inverse=True)[1]], len(table))
     if group_by is not None:
-        columns = [attribute_column(table, keyword) for keyword in group_by]
+        columns = [attribute_of(table, keyword) for keyword in group_by]
         return combine([c.codes for c in columns], len(table))
     uid = table.column("SeriesInstanceUID").codes
     study, number = table.column("StudyInstanceUID"), table.column("SeriesNumber")
