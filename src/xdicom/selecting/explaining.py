@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,10 @@ import xarray as xr
 
 from xdicom.errors import HeadersUnavailableError
 from xdicom.selecting.provenance import locate, pixels_of
+from xdicom.selecting.varying import Varying, varying
+from xdicom.series.families import ATTRIBUTES
+
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,11 @@ class Explanation:
     dims: tuple[tuple[str, str, str, str, str], ...]
     """Of each dim: name, length, family, attributes, method."""
     rejected: tuple[tuple[str, str], ...]
-    """Attributes that vary but make no dim, and where they went."""
+    """Attributes that were tried for a dim, and why they make none."""
+    varying: tuple[tuple[str, str], ...]
+    """Along which dims attributes vary: the dims, the attributes."""
+    alternatives: tuple[str, ...]
+    """``dims=`` of these dims, and of others that would do as well."""
     notes: tuple[str, ...]
     """Geometry, rank axes, remedies that were applied."""
     problems: tuple[str, ...]
@@ -35,14 +44,19 @@ class Explanation:
         for row in (head, *self.dims):
             cells = zip(row, widths, strict=True)
             lines.append("  " + "  ".join(c.ljust(w) for c, w in cells).rstrip())
-        for name, rows in (
-            ("also vary", [f"{a}: {why}" for a, why in self.rejected]),
-            ("notes", list(self.notes)),
-            ("problems", list(self.problems)),
-        ):
+        for name, rows in self._lists():
             if rows:
                 lines += ["", f"{name}:", *(f"  {r}" for r in rows)]
         return "\n".join(lines)
+
+    def _lists(self) -> tuple[tuple[str, list[str]], ...]:
+        return (
+            ("tried, and no dim", [f"{a}: {why}" for a, why in self.rejected]),
+            ("varies", [f"along {dims}: {names}" for dims, names in self.varying]),
+            ("to open with other dims", list(self.alternatives)),
+            ("notes", list(self.notes)),
+            ("problems", list(self.problems)),
+        )
 
     __repr__ = __str__
 
@@ -54,11 +68,7 @@ class Explanation:
         parts.append(row(("dim", "length", "family", "attributes", "found by"), "th"))
         parts += [row(d) for d in self.dims]
         parts.append("</table>")
-        for name, rows in (
-            ("also vary", [f"{a}: {why}" for a, why in self.rejected]),
-            ("notes", self.notes),
-            ("problems", self.problems),
-        ):
+        for name, rows in self._lists():
             if rows:
                 listed = "".join(f"<li>{html.escape(r)}</li>" for r in rows)
                 parts.append(f"<p>{name}</p><ul>{listed}</ul>")
@@ -118,15 +128,50 @@ def explain(obj: xr.DataArray | xr.Dataset) -> Explanation:
                                             else ""))  # fmt: skip
     if "dicom_split" in obj.attrs:
         notes.append(f"one of several arrays of its series: {obj.attrs['dicom_split']}")
-    notes.append('other dims: open with dims=("…", "…"), or dims="flat" for a list of frames')
+    listed = [
+        ": ".join((kind, *file, message)) for kind, message, *file in found.get("problems", [])
+    ]
+    differing: tuple[Varying, ...] = ()
     try:
-        listed = [
-            ": ".join((kind, *file, message)) for kind, message, *file in found.get("problems", [])
-        ]
-        listed += [f"{p.kind}: {p.file}: {p.message}" for p in locate(obj).table.problems[:20]]
+        provenance = locate(obj)
+        own = provenance.table.problems
+        listed += [f"{p.kind}: {p.file}: {p.message}" for p in own[:_MOST_PROBLEMS]]
+        if len(own) > _MOST_PROBLEMS:
+            listed.append(f"and {len(own) - _MOST_PROBLEMS} more in .dicom.problems")
+        if provenance.exact:
+            differing = varying(provenance)
     except HeadersUnavailableError as error:
-        listed = [str(error)]
+        listed.append(str(error))
     rejected = {r["attribute"]: r["reason"] for r in found.get("rejected", [])}
     return Explanation(
-        f"{name} ({sizes})", dims, tuple(rejected.items()), tuple(notes), tuple(listed)
+        f"{name} ({sizes})",
+        dims,
+        tuple(rejected.items()),
+        _by_dims(differing),
+        _alternatives(found["dims"], differing),
+        tuple(notes),
+        tuple(listed),
     )
+
+
+def _by_dims(differing: Sequence[Varying]) -> tuple[tuple[str, str], ...]:
+    names: dict[str, list[str]] = {}
+    for each in differing:
+        names.setdefault(", ".join(each.dims), []).append(each.attribute)
+    return tuple((dims, ", ".join(found)) for dims, found in sorted(names.items()))
+
+
+def _alternatives(axes: Sequence[dict[str, Any]], differing: Sequence[Varying]) -> tuple[str, ...]:
+    """``dims=`` as found, with an attribute in place of each dim that it varies along, flat."""
+    dims = tuple(axis["dim"] for axis in axes)
+    ranked = any(axis["method"] == "rank" for axis in axes)
+    lines = [f"dims={dims!r}: as they are"] if dims else []
+    for place, dim in enumerate(dims):
+        if ranked and dim == "z":
+            continue  # within whose slices the ranks are taken
+        for each in differing:
+            serves = each.attribute in ATTRIBUTES or each.attribute == "SliceLocation"
+            if serves and each.dims == (dim,) and each.distinct and each.attribute != dim:
+                other = (*dims[:place], each.attribute, *dims[place + 1 :])
+                lines.append(f"dims={other!r}")
+    return (*lines, 'dims="flat": a list of frames')
