@@ -128,14 +128,17 @@ def _scale(stored: Array, slope: float, intercept: float, out: Array) -> None:
         out *= np.array(int(slope)).astype(out.dtype)
         out += np.array(int(intercept)).astype(out.dtype)
     elif out.dtype == np.float32 and _is_exact(slope, intercept, stored.dtype):
+        if slope == 1.0:
+            np.add(stored, np.float32(intercept), out=out, dtype=np.float32)
+            return
         np.multiply(stored, np.float32(slope), out=out, dtype=np.float32)
         if intercept:
             np.add(out, np.float32(intercept), out=out)
+    elif intercept == 0.0:  # numpy computes in float64 and rounds to out's dtype, in one pass
+        np.multiply(stored, slope, out=out, dtype=np.float64, casting="unsafe")
     else:
-        wide = stored.astype(np.float64)
-        wide *= slope
-        wide += intercept
-        out[...] = wide
+        wide = np.multiply(stored, slope, dtype=np.float64)
+        np.add(wide, intercept, out=out, dtype=np.float64, casting="unsafe")
 
 
 def _is_exact(slope: float, intercept: float, dtype: np.dtype[Any]) -> bool:
