@@ -17,7 +17,10 @@ from xdicom.headers.elements import (
     IMAGE_CLASSES,
     MODALITY_LUT,
     PER_FRAME_GROUPS,
+    REFERENCED_SERIES,
+    SEGMENT_SEQUENCE,
     SHARED_GROUPS,
+    SPECTROSCOPY,
     WANTED,
     keyword_of,
 )
@@ -34,6 +37,13 @@ from xdicom.headers.meta import (
     is_encapsulated,
     is_public,
     read_file_meta,
+)
+from xdicom.headers.segments import (
+    SEGMENTATIONS,
+    SEGMENTED,
+    SEGMENTS,
+    series_referred_to,
+    text_of_segments,
 )
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import (
@@ -54,7 +64,14 @@ _PIXEL: Final = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
 }
-_SEQUENCES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT))
+_SEQUENCES: Final = frozenset(
+    (SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT)
+    + (REFERENCED_SERIES, SEGMENT_SEQUENCE)
+)
+_OF_SEGMENTATIONS: Final = {
+    REFERENCED_SERIES: (SEGMENTED, series_referred_to),
+    SEGMENT_SEQUENCE: (SEGMENTS, text_of_segments),
+}
 _DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
 _TAIL: Final = 4096
@@ -122,6 +139,8 @@ class Head:
     def is_image(self) -> bool:
         """Whether the object should have pixels, by its SOP class or its Rows."""
         sop_class = self.attributes.get("SOPClassUID")
+        if sop_class == SPECTROSCOPY:
+            return False
         return sop_class in IMAGE_CLASSES or "Rows" in self.attributes
 
 
@@ -307,9 +326,17 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read the functional groups, the dimension indices, or whether there is a Modality LUT."""
+    """Read the functional groups, the dimension indices, or whether there is a Modality LUT.
+
+    Of segmentations their segments, and the series that they refer to.
+    """
     if element.tag == MODALITY_LUT:
         head.modality_lut = any(True for _ in element.items())
+    elif element.tag in _OF_SEGMENTATIONS:
+        if head.attributes.get("SOPClassUID") in SEGMENTATIONS:
+            name, read = _OF_SEGMENTATIONS[element.tag]
+            if text := read(element, texts):
+                head.attributes[name] = text
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     else:

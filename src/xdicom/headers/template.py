@@ -19,6 +19,7 @@ from xdicom.headers.elements import (
     DIMENSION_INDEX,
     MODALITY_LUT,
     PER_FRAME_GROUPS,
+    SEGMENT_SEQUENCE,
     SHARED_GROUPS,
     WANTED,
     tag_of,
@@ -59,7 +60,7 @@ _USUAL: Final = frozenset(
     if (tag := tag_of(keyword)) is not None
 )
 """Elements that differ in nearly every series: they are taken to from the first file on."""
-_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS))
+_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, SEGMENT_SEQUENCE))
 
 _SHORT: Final = struct.Struct("<H").unpack_from
 _LONG: Final = struct.Struct("<L").unpack_from

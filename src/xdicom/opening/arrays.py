@@ -25,6 +25,7 @@ from xdicom.series.attributes import (
     plane_coordinates,
 )
 from xdicom.series.custom import attribute_of
+from xdicom.series.segments import background, is_segmentation, segment_coordinates
 from xdicom.series.stacks import Stack
 
 VARIABLE = "pixels"
@@ -116,6 +117,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     coords.update(
         plane_coordinates(geometry, grid, rows, columns, reference[0] if reference else "")
     )
+    coords.update(segment_coordinates(table, grid))
     if "sample" in dims:
         names = (
             ["R", "G", "B"]
@@ -166,6 +168,8 @@ def _fill_value(
 ) -> float:
     if not holes:
         return 0 if dtype.kind in "iu" else np.nan
+    if options.fill_value is None and is_segmentation(table):
+        return background(table)  # what is absent is empty (PS3.3 C.8.20.2)
     if options.fill_value is None and dtype.kind in "iu":
         raise ValueError(
             f"holes of integers ({dtype}) need a fill_value= (in {table.root}); "
