@@ -204,6 +204,8 @@ class FrameArray(BackendArray):
         distinct, first = np.unique(rows, return_index=True)
         keep = distinct >= 0
         distinct, first = distinct[keep], first[keep]
+        if not distinct.size:
+            return
         order = np.lexsort((self.frames.offset[distinct], self.frames.file[distinct]))
         distinct, first = distinct[order], first[order]
         threads = THREADS if out.nbytes >= self._threshold else 1
