@@ -109,11 +109,11 @@ def test_of_an_image(tmp_path):
 @pytest.mark.parametrize(
     ("rgb", "cielab"),
     [
-        # L*, a*, b* under D50 of sRGB's corners and of a grey, by Lindbloom's calculator
-        ("#ff0000", (54.2917, 80.8125, 69.8851)),
-        ("#00ff00", (87.8181, -79.2873, 80.9902)),
-        ("#0000ff", (29.5676, 68.2986, -112.0294)),
-        ("#ffff00", (97.6071, -15.7529, 93.3885)),
+        # L*, a*, b* under D65 of sRGB's corners and of a grey, by Lindbloom's calculator
+        ("#ff0000", (53.2408, 80.0925, 67.2032)),
+        ("#00ff00", (87.7347, -86.1827, 83.1793)),
+        ("#0000ff", (32.2970, 79.1875, -107.8602)),
+        ("#ffff00", (97.1393, -21.5537, 94.4780)),
         ("#808080", (53.5850, 0, 0)),
     ],
 )

@@ -353,11 +353,15 @@ def _rescale(table: FrameTable, keyword: str, default: float | None) -> Floats:
 
 
 def _units(table: FrameTable) -> str:
+    said = False
     for keyword in ("RescaleType", "Units", "DoseUnits"):
         column = table.column(keyword)
         if len(column.texts) == 1 and column.complete:
-            unit = column.texts[0]
-            return "" if unit in ("US", "NONE") else unit
+            said = True
+            if column.texts[0] not in ("US", "NONE"):  # which leave it to the next to say
+                return column.texts[0]
+    if said:
+        return ""
     modality = table.column("Modality")
     kinds = {t.split("\\")[0] for t in table.column("ImageType").texts}
     if modality.texts == ("CT",) and kinds == {"ORIGINAL"} and table.column("RescaleSlope").texts:

@@ -19,16 +19,18 @@ _COLUMNS: Final = (
     "number", "label", "description", "category", "type", "modifier", "region", "algorithm",
     "algorithm_name", "tracking_id", "tracking_uid", "color",
 )  # fmt: skip
-_WHITE: Final = np.array([0.9642, 1.0, 0.8249])
-"""XYZ of the illuminant D50 (PS3.3 C.10.7.1.1, ICC.1)."""
-_TO_LINEAR: Final = np.array(
+_TO_XYZ: Final = np.array(
     [
-        [3.1338561, -1.6168667, -0.4906146],
-        [-0.9787684, 1.9161415, 0.0334540],
-        [0.0719453, -0.2289914, 1.4052427],
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
     ]
 )
-"""XYZ under D50 to linear sRGB under D65, adapted after Bradford (IEC 61966-2-1)."""
+"""Linear sRGB to XYZ (IEC 61966-2-1)."""
+# PS3.3 C.10.7.1.1 means the white of ICC profiles, D50. Whatever writes segmentations (DCMTK,
+# dcmqi, dcmjs, dcm4che, highdicom) takes that of sRGB, D65, and only so its colours come back.
+_WHITE: Final = _TO_XYZ.sum(axis=1)
+_TO_LINEAR: Final = np.linalg.inv(_TO_XYZ)
 
 
 def segments(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None) -> pd.DataFrame:
