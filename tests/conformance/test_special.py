@@ -56,7 +56,10 @@ def test_segmentations_as_highdicom(name):
         plane = da.sel(SegmentNumber=number).sel(z=position @ normal, method="nearest")
         assert abs(float(plane.z) - position @ normal) < 1e-4
         np.testing.assert_array_equal(plane, (frame / most).astype(da.dtype))
-        seen[list(da.SegmentNumber.values).index(number), np.abs(da.z.values - plane.z.item()).argmin()] = True
+        seen[
+            list(da.SegmentNumber.values).index(number),
+            np.abs(da.z.values - plane.z.item()).argmin(),
+        ] = True
     assert not da.values[~seen].any()
     table = da.dicom.segments
     for number in theirs.segment_numbers:
@@ -82,9 +85,7 @@ def test_volumes_as_highdicom(name):
     np.testing.assert_allclose(first[:3], volume.affine[:3, 3], atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "other", ["pydicom_liver/liver_expb.dcm", "pydicom_liver/liver_j2k.dcm"]
-)
+@pytest.mark.parametrize("other", ["pydicom_liver/liver_expb.dcm", "pydicom_liver/liver_j2k.dcm"])
 def test_encodings_of_a_segmentation(other):
     first, second = (opened(root() / "seg" / n) for n in ("pydicom_liver/liver.dcm", other))
     np.testing.assert_array_equal(first, second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 import xarray as xr
 
@@ -147,11 +148,43 @@ def test_a_part_of_the_plane(study):
 
 
 def test_missing_slices_of_the_series(study):
-    study = study(z=[0, 3, 6, 9, 15, 18, 21, 24])
+    positions = [0, 3, 6, 9, 15, 18, 21, 24]
+    study = study(z=positions)
+    study.segment({1: mask(3, 4)}, positions=positions)
     with pytest.warns(xdicom.errors.IrregularSpacingWarning):
-        study.segment({1: mask(3, 4)}, positions=[0, 3, 6, 9, 15, 18, 21, 24])
         image, seg = study.tree()
     assert_same_grid(image, seg)
+    np.testing.assert_array_equal(seg[0], mask(3, 4))
+
+
+@pytest.mark.parametrize("slices", [(2, 3, 5), (4,)])
+def test_tilted_slices(study, slices):
+    """Origins drift in plane from slice to slice, as of a tilted gantry."""
+    axial = (1, 0, 0, 0, 1, 0)
+    drift = {"ImagePositionPatient": lambda i: [-20.0, -30.0 + i["z"], 10.0 + 3 * i["z"]]}
+    study = study(orientation=axial, attributes=drift)
+    path = study.segment({1: mask(*slices)})
+    ds = pydicom.dcmread(path)
+    for group in ds.PerFrameFunctionalGroupsSequence:
+        place = group.PlanePositionSequence[0].ImagePositionPatient
+        place[1] = -30.0 + (place[2] - 10) / 3
+    ds.save_as(path)
+    with pytest.warns(xdicom.errors.ShearedStackWarning):
+        image, seg = study.tree()
+    assert_same_grid(image, seg)
+    if len(slices) > 1:
+        np.testing.assert_allclose(seg.dicom.affine, image.dicom.affine, atol=1e-9)
+    np.testing.assert_array_equal(seg[0], mask(*slices))
+
+
+def test_slices_that_are_not_tilted(study):
+    drift = {"ImagePositionPatient": lambda i: [-20.0, -30.0 + i["z"], 10.0 + 3 * i["z"]]}
+    study = study(orientation=(1, 0, 0, 0, 1, 0), attributes=drift)
+    study.segment({1: mask(2, 3)})
+    with pytest.warns(xdicom.errors.ShearedStackWarning):
+        _, seg = study.tree()
+    assert seg.sizes["z"] == 2
+    assert problems(seg) == ["OtherGrid"]
 
 
 @pytest.mark.parametrize(

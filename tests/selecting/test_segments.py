@@ -121,6 +121,7 @@ def test_colours(rgb, cielab):
     light, *ab = cielab
     encoded = [round(light / 100 * 65535), *(round((v + 128) / 255 * 65535) for v in ab)]
     found, expected = (
-        np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)]) for text in (hex_color(encoded), rgb)
+        np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)])
+        for text in (hex_color(encoded), rgb)
     )
     assert np.abs(found - expected).max() <= 1

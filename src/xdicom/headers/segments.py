@@ -164,4 +164,3 @@ def _text(element: Element, texts: Texts) -> str:
     if vr in (b"", b"UN"):
         vr = dictionary_VR(element.tag).encode()
     return texts.read(element.tag, vr, element.raw(), element.encoding.order)
-

@@ -13,6 +13,7 @@ from xdicom.series.codes import Floats
 from xdicom.series.geometry import (
     COSINE_TOLERANCE,
     POSITION_TOLERANCE,
+    planes_of,
 )
 from xdicom.series.grid import Grid, IntArray
 from xdicom.series.stacks import Stack
@@ -56,28 +57,42 @@ def aligned(stack: Stack, targets: Sequence[Stack]) -> Stack:
 def _on_grid(stack: Stack, grid: Grid, target: Stack) -> Stack | str:
     """The segmentation on the grid of one array, or why it does not fit there."""
     own, other = stack.geometry, target.geometry
-    if own.kind != other.kind or own.kind not in _KINDS or own.z is None or other.z is None:
+    z, others = own.z, other.z
+    if own.kind not in _KINDS or other.kind not in _KINDS or z is None or others is None:
         return f"its geometry is {own.kind}, that of the series {other.kind}"
+    if other.kind == "rectilinear" and own.kind != other.kind:
+        return "its slices are shifted in plane"
     if _reference(stack) != _reference(target):
         return "it has another FrameOfReferenceUID"
-    assert own.row is not None and own.column is not None
-    turned = [np.abs(a - b).max() for a, b in ((own.row, other.row), (own.column, other.column))]
-    if max(turned) > COSINE_TOLERANCE:
+    if not (_parallel(own.row, other.row) and _parallel(own.column, other.column)):
         return "its orientation is another"
-    place = _places(own.z, other.z)
+    place = _places(z, others)
     if place is None:
-        return f"none or not all of its {len(own.z)} slices lie on those of the series"
+        return f"none or not all of its {len(z)} slices lie on those of the series"
     offset = _offset(stack, target)
     if isinstance(offset, str):
         return offset
-    planes, others = own.planes, other.planes
-    if planes is not None and others is not None:
-        if np.abs(planes - others[place]).max() > POSITION_TOLERANCE:
-            return "its slices are shifted otherwise"
+    if other.planes is not None and not _on_planes(stack, other.planes[place]):
+        return "its slices are shifted otherwise"
     uid = target.table.column("SeriesInstanceUID").texts
     note = f"z is that of the segmented series {uid[0] if uid else ''}"
-    placed = _spread(grid, place, len(other.z), note)
+    placed = _spread(grid, place, len(others), note)
     return replace(stack, grid=placed, geometry=replace(other, offset=offset))
+
+
+def _parallel(own: Floats | None, other: Floats | None) -> bool:
+    if own is None or other is None:
+        return False
+    return bool(np.abs(own - other).max() <= COSINE_TOLERANCE)
+
+
+def _on_planes(stack: Stack, planes: Floats) -> bool:
+    """Whether each frame begins where the plane of its slice does."""
+    own, grid = planes_of(stack.table), stack.grid
+    if own is None or grid is None or grid.slices is None:
+        return False
+    off = np.abs(own.position - planes[grid.slices]).max()
+    return bool(off <= POSITION_TOLERANCE)
 
 
 def _reference(stack: Stack) -> tuple[str, ...]:
@@ -96,18 +111,20 @@ def _places(z: Floats, others: Floats) -> IntArray | None:
 def _offset(stack: Stack, target: Stack) -> tuple[int, int] | str:
     """Row and column of the first pixel in the array, or why pixels do not lie on the array's."""
     own, other = stack.geometry, target.geometry
-    assert own.spacing and other.spacing and own.origin and other.origin
+    if None in (own.spacing, other.spacing, own.origin, other.origin):
+        return "its pixels have no known size"
     found = []
     for keyword, which, axis in (("Rows", 0, 1), ("Columns", 1, 0)):
         count = int(stack.table.numbers(keyword)[0])
         whole = int(target.table.numbers(keyword)[0])
-        step = other.spacing[which]
-        off = own.origin[axis] - other.origin[axis]
-        if own.kind == "sheared":  # where each slice begins is compared by itself
-            off, step = 0.0, step if count == whole else 0.0
+        step, own_step = (g.spacing[which] if g.spacing else 0.0 for g in (other, own))
+        off, start = (g.origin[axis] if g.origin else 0.0 for g in (own, other))
+        off -= start
         first = round(off / step) if step else 0
+        if other.kind == "sheared":  # where each slice begins is compared by itself
+            off, first = 0.0, 0 if count == whole else -1
         off -= first * step
-        last = off + (own.spacing[which] - step) * (count - 1)
+        last = off + (own_step - step) * (count - 1)
         inside = first >= 0 and first + count <= whole
         if not inside or max(abs(off), abs(last)) > POSITION_TOLERANCE:
             return "its pixels do not lie on those of the series"

@@ -81,7 +81,7 @@ class Geometry:
     z_units: str = "mm"
     """Unit of ``z``; ``""`` where slices are only numbered."""
     offset: tuple[int, int] = (0, 0)
-    """Row and column of the first pixel, counted from the pixel that ``origin`` is the centre of."""
+    """Row and column of the first pixel, counted from the one whose centre is at ``origin``."""
 
     @property
     def normal(self) -> Floats | None:

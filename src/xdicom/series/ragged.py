@@ -68,9 +68,7 @@ def grid_of(found: Found, candidates: Candidates, z: Axis | None, ragged: str) -
     return remedied(candidates, best, ragged)
 
 
-def remedied(
-    candidates: Candidates, axes: Sequence[Axis], ragged: str, cells: int = 0
-) -> Grid:
+def remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str, cells: int = 0) -> Grid:
     """A grid without duplicates, its holes filled or cut away.
 
     Parameters

@@ -181,7 +181,7 @@ def write_segmentation(
         "FrameOfReferenceUID": uid("frame of reference", seed),
     }
     if sources:
-        same |= {key: value for key in same if (value := sources[0].get(key)) is not None}
+        same |= {k: sources[0][str(k)].value for k in same if str(k) in sources[0]}
     given = {"StudyInstanceUID": study_uid, "FrameOfReferenceUID": frame_of_reference_uid}
     same |= {key: value for key, value in given.items() if value is not None}
     top: dict[Key, Any] = {
