@@ -130,6 +130,8 @@ class Head:
     """The dimension indices that the object declares."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
+    segmentation: dict[str, str] = field(default_factory=dict)
+    """Of segmentations: their segments, and the series that they refer to, by column."""
     preamble: bool = True
     """Whether the file has a DICOM preamble."""
     encoding: Encoding = EXPLICIT_LE
@@ -338,7 +340,7 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
         if head.attributes.get("SOPClassUID") in SEGMENTATIONS:
             name, read = _OF_SEGMENTATIONS[element.tag]
             if text := read(element, texts):
-                head.attributes[name] = text
+                head.segmentation[name] = text
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     else:
