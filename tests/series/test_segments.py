@@ -6,6 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 import xarray as xr
+from pydicom.pixels import pixel_array
 
 import xdicom
 from xdicom.errors import MissingAttributeError, NotHypercubeError
@@ -151,13 +152,44 @@ class TestOther:
         assert [tuple(ds.sizes[d] for d in ("SegmentNumber", "z")) for ds in found] == [(2, 2)] * 2
         assert all(ds.pixels.sum() == mask[:2].sum() for ds in found)
 
-    def test_times_are_a_dim(self, written):
-        """Frames of one segment and slice, told apart by a dimension index."""
-        mask = np.ones((3, ROWS, COLUMNS), bool)
-        path = written({1: mask}, positions=[0, 0, 3])
+    def test_times_are_a_dim(self, tmp_path):
+        """Frames of one segment and slice, told apart by their place in time; one is empty."""
+        masks = random_masks(13, (1, 2), slices=6)
+        masks[2] = ~masks[1]
+        masks[2][3] = False
+        path = write_segmentation(
+            tmp_path / "a.dcm", masks, positions=[0, 3, 6, 0, 3, 6], shuffle=3
+        )
+        with pytest.raises(NotHypercubeError, match="one segment and one position"):
+            xdicom.open_series(path)
+        ds = pydicom.dcmread(path)
+        pixels = pixel_array(ds)
+        for frame, group in zip(pixels, ds.PerFrameFunctionalGroupsSequence, strict=True):
+            number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+            (place,) = (i for i in range(6) if (masks[number][i] == frame).all())
+            group.FrameContentSequence[0].TemporalPositionIndex = place // 3 + 1
+        ds.save_as(path)
+        da = xdicom.open_series(path)
+        assert da.dims == ("SegmentNumber", "time", "z", "y", "x")
+        for number, mask in masks.items():
+            found = da.sel(SegmentNumber=number)
+            np.testing.assert_array_equal(found, mask.reshape(2, 3, ROWS, COLUMNS))
+
+    def test_nothing_tells_them_apart(self, written):
+        path = written({1: np.ones((3, ROWS, COLUMNS), bool)}, positions=[0, 0, 3])
         with pytest.raises(NotHypercubeError, match="one segment and one position"):
             xdicom.open_series(path)
         assert xdicom.open_series(path, ragged="flat").sizes["instance"] == 3
+
+    @pytest.mark.filterwarnings("ignore::xdicom.errors.IrregularSpacingWarning")
+    def test_segments_that_were_not_selected_are_not_empty(self, written):
+        masks = random_masks(14)
+        path = written(masks)
+        one = xdicom.open_series(path, select={"SegmentNumber": 2})
+        assert one.SegmentNumber.values.tolist() == [2]
+        np.testing.assert_array_equal(one[0], masks[2][masks[2].any(axis=(1, 2))])
+        same = xdicom.scan(path.parent).filter(SegmentNumber=2).open()
+        np.testing.assert_array_equal(same, one)
 
     def test_dims_of_the_caller(self, written):
         masks = random_masks(9, (1, 2))

@@ -65,10 +65,18 @@ def segments_of(table: FrameTable) -> tuple[Segment, ...]:
     return tuple(found[number] for number in sorted(found))
 
 
-def segment_axis(table: FrameTable) -> Axis | None:
+def segment_axis(table: FrameTable, whole: bool = True) -> Axis | None:
     """The axis of the segments that are declared, whether they have frames or not.
 
-    None for label maps, whose frames are of all segments.
+    Of a part of an object those that have any: the others may have some that were left out. None
+    for label maps, whose frames are of all segments.
+
+    Parameters
+    ----------
+    table : FrameTable
+        The frames.
+    whole : bool
+        Whether there are no others.
 
     Raises
     ------
@@ -91,12 +99,22 @@ def segment_axis(table: FrameTable) -> Axis | None:
                 remedy='dims="flat" opens the frames as a list',
             )
         numbers = np.where(missing, declared[0], numbers)
-    known = np.unique(np.concatenate([declared, numbers]))
+    known = np.unique(np.concatenate([declared, numbers]) if whole else numbers)
     codes = np.searchsorted(known, numbers)
     return Axis(DIM, "segment", (DIM,), "value", codes, len(known), known.astype(np.int64))
 
 
-def segment_grid(candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
+def _whole(table: FrameTable, series: FrameTable) -> bool:
+    """Whether a series has all frames of the objects that some of its frames are of."""
+    uids = series.column("SOPInstanceUID")
+    own = set(table.column("SOPInstanceUID").texts)
+    of_own = np.array([*(text in own for text in uids.texts), False])[uids.codes]
+    _, firsts = np.unique(series.file[of_own], return_index=True)
+    counts = series.numbers("NumberOfFrames")[of_own][firsts]
+    return bool(np.where(np.isnan(counts), 1, counts).sum() <= of_own.sum())
+
+
+def segment_grid(candidates: Candidates, z: Axis | None, ragged: str, series: FrameTable) -> Grid:
     """The grid of a segmentation: segments × slices, and what else tells frames apart.
 
     What has no frame is empty, so holes are no fault (PS3.3 C.8.20.2, SPEC §2.5).
@@ -109,6 +127,8 @@ def segment_grid(candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
         Their slices: all positions at which any segment has a frame.
     ragged : {"raise", "fill", "complete", "flat"}
         A remedy that the caller wants other than empty frames.
+    series : FrameTable
+        All frames that were chosen of their series, which may be a part of what the files hold.
 
     Raises
     ------
@@ -118,7 +138,8 @@ def segment_grid(candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
         As `segment_axis`.
     """
     tiled = z is None and not candidates.table.column(DIM).texts
-    axis = None if tiled else segment_axis(candidates.table)
+    whole = _whole(candidates.table, series)
+    axis = None if tiled else segment_axis(candidates.table, whole)
     base = [a for a in (axis, z) if a is not None]
     length = len(candidates)
     if z is None:  # tiles among others: their places in a slide are no positions

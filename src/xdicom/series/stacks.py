@@ -223,7 +223,7 @@ class _Splitter:
             elif self.options.dims is not None:
                 grid = self._forced(rows, candidates, z)
             elif is_segmentation(part):
-                grid = segment_grid(candidates, z, ragged)
+                grid = segment_grid(candidates, z, ragged, self.table)
             else:
                 try:
                     grid = _inferred(candidates, z, ragged)
