@@ -55,7 +55,7 @@ def write(path, volume, pixels, kind, **options):
                 display_color=color,
             )
             for number, label in options.pop("labels", LABELS).items()
-        ],  # fmt: skip
+        ],
         series_instance_uid=hd.UID(),
         series_number=20,
         sop_instance_uid=hd.UID(),
