@@ -213,6 +213,23 @@ class TestOther:
         with pytest.raises(MissingAttributeError, match="ReferencedSegmentNumber is missing"):
             xdicom.open_series(path)
 
+    @pytest.mark.parametrize("numbers", [(1,), (1, 2)])
+    def test_without_positions_nothing_is_put_together(self, tmp_path, numbers):
+        """The frames of one segment may be of other images than those of another."""
+        masks = {number: np.zeros((4, ROWS, COLUMNS), bool) for number in numbers}
+        for number in numbers:
+            masks[number][number : number + 2, number] = True
+        path = write_segmentation(tmp_path / "a.dcm", masks)
+        ds = pydicom.dcmread(path)
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            del group.PlanePositionSequence, group.FrameContentSequence
+        del ds.DimensionIndexSequence
+        ds.save_as(path)
+        da = xdicom.open_series(path)
+        np.testing.assert_array_equal(da.values.reshape(-1, ROWS, COLUMNS), pixel_array(ds))
+        dims = ("SegmentNumber", "instance") if len(numbers) == 1 else ("instance",)
+        assert da.dims == (*dims, "y", "x")
+
     def test_rows_hold_what_is_needed(self, written):
         table = scan_table(written(random_masks(12)))
         assert table.column("xdicom_segments").constant

@@ -172,7 +172,10 @@ def _unplaced(candidates: Candidates, base: Sequence[Axis]) -> Grid:
         found = Inference(candidates, base).run()
     except Split:
         return flat_grid(candidates)
-    if not is_grid(found.axes, len(candidates)):
+    # that frames of two segments come alike does not say that they lie alike
+    ranked = any(a.method == "rank" or a.family == "last" for a in found.axes)
+    several = any(a.dim == DIM and a.size > 1 for a in found.axes)
+    if not is_grid(found.axes, len(candidates)) or (several and ranked):
         return flat_grid(candidates, "a list of frames: their positions are unknown")
     rows = fill(found.axes, len(candidates))[0]
     return Grid(found.axes, rows, found.rejected, found.notes)
