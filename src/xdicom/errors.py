@@ -173,6 +173,10 @@ class SkippedSeriesWarning(XDicomWarning):
     """A series of the tree could not be made an array; its node says why."""
 
 
+class UncutMosaicWarning(XDicomWarning):
+    """A frame holds many slices, and what tells them apart is missing: it is kept whole."""
+
+
 def warn(message: str, category: type[XDicomWarning]) -> None:
     """Warn of the line outside of this package that led here."""
     level, frame = 0, inspect.currentframe()

@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 import xdicom
 from xdicom import ConformanceError, testing
+from xdicom.errors import UncutMosaicWarning
 from xdicom.writing.deletions import deleted
 from xdicom.writing.explicit import element
 
@@ -182,14 +183,15 @@ def test_image_type_of_pet(opened, write):
 
 
 def test_mosaic_leaves_image_type_where_the_layout_changes(opened, write):
-    da = opened(
-        {"instance": 1},
-        modality="OT",
-        attributes={
-            "ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"],
-            "ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None,
-        },
-    )  # fmt: skip
+    with pytest.warns(UncutMosaicWarning):
+        da = opened(
+            {"instance": 1},
+            modality="OT",
+            attributes={
+                "ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"],
+                "ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None,
+            },
+        )  # fmt: skip
     assert write(da)[0].ImageType[2:] == ["M", "MOSAIC"]
     assert write(da.isel(x=slice(4)))[0].ImageType[2:] == ["M"]
 

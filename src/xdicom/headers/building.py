@@ -10,8 +10,17 @@ import numpy as np
 
 from xdicom.errors import Problem
 from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
+from xdicom.headers.mosaic import TILE
 from xdicom.headers.parse import DimensionIndex, Head
-from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray, frame_id
+from xdicom.headers.table import (
+    MISSING,
+    Column,
+    Files,
+    FrameTable,
+    IntArray,
+    frame_id,
+    tile_numbers,
+)
 from xdicom.headers.template import Match, Template
 from xdicom.headers.values import invalid
 from xdicom.headers.walk import UNDEFINED
@@ -116,11 +125,14 @@ class TableBuilder:
         number, start = len(self._stats), self._rows
         self._stats.append(stat)
         self.problems.extend(Problem(kind, text, stat.path) for kind, text in head.problems)
-        count = max(frames, 1)
+        of_rows, frame_of_row = head.frames[:frames], np.arange(max(frames, 1))
+        if head.tiles and frames:
+            of_rows, frame_of_row = _cut(head, frames)
+        count = len(frame_of_row)
         attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
         for keyword, text in attributes.items():
             self._column(keyword).same(start, start + count, text)
-        self._add_frames(head.frames[:frames], start)
+        self._add_frames(of_rows, start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
         if frames > 1 and head.pixel is not None and head.pixel.items is not None:
@@ -131,7 +143,7 @@ class TableBuilder:
             first, offset, length = 1, head.pixel.offset, head.pixel.length
         same = (np.full(count, value, np.int64) for value in (number, offset, length))
         files, offsets, lengths = same
-        self._rows_of_files.append((rows, files, rows - start + first, offsets, lengths))
+        self._rows_of_files.append((rows, files, frame_of_row + first, offsets, lengths))
         self._rows += count
 
     def _add_frames(self, frames: Sequence[Mapping[str, str]], start: int) -> None:
@@ -222,6 +234,7 @@ class TableBuilder:
         length = self._rows
         columns = {k: grown.build(length, vr_of(k)) for k, grown in self._columns.items()}
         file, frame, offsets, lengths = self._scattered()
+        tile = tile_numbers(columns.get(TILE), length)
         lengths[lengths == UNDEFINED] = -1
         for keyword, column in columns.items():
             self._note_invalid(keyword, column, file)
@@ -235,7 +248,7 @@ class TableBuilder:
             files=files,
             file=file,
             frame_number=frame,
-            frame_id=self._frame_ids(columns.get("SOPInstanceUID"), file, frame),
+            frame_id=self._frame_ids(columns.get("SOPInstanceUID"), file, frame, tile),
             pixel_offset=offsets,
             pixel_length=lengths,
             columns=columns,
@@ -253,18 +266,21 @@ class TableBuilder:
                 array_[rows] = value
         return found[0], found[1], found[2], found[3]
 
-    def _frame_ids(self, uids: Column | None, file: IntArray, frame: IntArray) -> IntArray:
+    def _frame_ids(
+        self, uids: Column | None, file: IntArray, frame: IntArray, tile: IntArray
+    ) -> IntArray:
         texts, codes = ((), [MISSING] * len(file)) if uids is None else (
             uids.texts, uids.codes.tolist()
         )  # fmt: skip
         found = []
-        for code, number, place in zip(codes, frame.tolist(), file.tolist(), strict=True):
+        rows = zip(codes, frame.tolist(), tile.tolist(), file.tolist(), strict=True)
+        for code, number, part, place in rows:
             if code < 0:
                 stat = self._stats[place]
                 uid = f"file:{stat.path}:{stat.size}:{stat.mtime_ns}"
             else:
                 uid = texts[code]
-            found.append(frame_id(uid, number))
+            found.append(frame_id(uid, number, part))
         return np.array(found, np.int64)
 
     def _note_invalid(self, keyword: str, column: Column, file: IntArray) -> None:
@@ -278,6 +294,20 @@ class TableBuilder:
             what = f"{keyword} is {text}, which is no {column.vr}; taken as missing"
             for place in np.unique(file[column.codes == code]):
                 self.problems.append(Problem("InvalidValue", what, self._stats[place].path))
+
+
+def _cut(head: Head, frames: int) -> tuple[list[dict[str, str]], IntArray]:
+    """What each slice of frames that hold several has of its own, and the frame of each, from 0."""
+    of_rows: list[dict[str, str]] = []
+    frame_of_row: list[int] = []
+    for frame in range(frames):
+        own = head.frames[frame] if head.frames else {}
+        tiles = head.tiles[frame] if head.frames else head.tiles[0]
+        slices = ({},) if tiles is None else tiles.slices
+        common = own if tiles is None else {**own, **tiles.common}
+        of_rows += [{**common, **leaves} for leaves in slices]
+        frame_of_row += [frame] * len(slices)
+    return of_rows, np.array(frame_of_row, np.int64)
 
 
 def _own_attributes(head: Head, frames: int) -> dict[str, str]:

@@ -112,7 +112,7 @@ def _mark(table: FrameTable, files: IntArray) -> FrameTable:
     for row in np.flatnonzero(marked):
         name = table.files.paths[table.file[row]]
         uid = uids.texts[uids.codes[row]]
-        ids[row] = frame_id(f"{uid}@{name}", int(table.frame_number[row]))
+        ids[row] = frame_id(f"{uid}@{name}", int(table.frame_number[row]), int(table.tile[row]))
     column = Column(np.where(marked, 0, -1).astype(np.int32), ("1",), vr_of(CONFLICT))
     return replace(table, frame_id=ids, columns={**table.columns, CONFLICT: column})
 

@@ -146,9 +146,9 @@ def _instances(table: FrameTable, first: IntArray) -> list[int | None]:
     for row, code in zip(first.tolist(), uid.codes[first].tolist(), strict=True):
         if code < 0:
             found.append(None)
-        elif table.frame_number[row] == 1:
+        elif table.frame_number[row] == 1 and not table.tile[row]:
             found.append(int(table.frame_id[row]))
-        else:  # an object without pixels
+        else:  # an object without pixels, or a slice of a mosaic
             found.append(frame_id(uid.texts[code], 1))
     return found
 

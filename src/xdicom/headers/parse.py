@@ -38,6 +38,7 @@ from xdicom.headers.meta import (
     is_public,
     read_file_meta,
 )
+from xdicom.headers.mosaic import UNCUT, Tiles, is_mosaic, tiles_of
 from xdicom.headers.segments import (
     SEGMENTATIONS,
     SEGMENTED,
@@ -46,6 +47,7 @@ from xdicom.headers.segments import (
     text_of_segments,
 )
 from xdicom.headers.texts import Texts
+from xdicom.headers.toplevel import TopLevel
 from xdicom.headers.walk import (
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -128,6 +130,9 @@ class Head:
     """Leaves of the per-frame functional groups, one dict a frame."""
     dimensions: tuple[DimensionIndex, ...] = ()
     """The dimension indices that the object declares."""
+    tiles: list[Tiles | None] = field(default_factory=list)
+    """The slices that each frame holds, or all frames alike where they have no functional groups;
+    None for a frame that is one slice. Empty where no frame holds several."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
     segmentation: dict[str, str] = field(default_factory=dict)
@@ -182,11 +187,11 @@ def parse(w: Window, places: list[Place] | None = None) -> Head:
         raise NotDicomError("the file is empty", file=name)
     meta = read_file_meta(w, places)
     start = meta.start
+    own: list[Place] = [] if places is None else places
     if meta.transfer_syntax == DeflatedExplicitVRLittleEndian:
         w, start = inflated_window(w, start), 0
-        if places is not None:
-            places.clear()
-            places = None
+        own.clear()
+        own = []
     head = Head(
         meta.transfer_syntax, {}, w.size, preamble=meta.preamble, problems=list(meta.problems)
     )
@@ -198,7 +203,7 @@ def parse(w: Window, places: list[Place] | None = None) -> Head:
     if meta.media_class:
         head.attributes["MediaStorageSOPClassUID"] = meta.media_class
     try:
-        _read_elements(w, start, encoding, head, places)
+        _read_elements(w, start, encoding, head, own)
     except CorruptFileError as error:
         if meta.preamble or "SOPClassUID" in head.attributes:
             raise
@@ -209,11 +214,29 @@ def parse(w: Window, places: list[Place] | None = None) -> Head:
         for keyword, classic in ALIASES.items():
             if keyword in leaves:
                 leaves.setdefault(classic, leaves[keyword])
+    _cut(head, TopLevel(w, own, encoding))
     return head
 
 
+def _cut(head: Head, top: TopLevel) -> None:
+    """Note the slices that frames hold, or why they cannot be cut apart."""
+    own = head.frames or [head.attributes]
+    whole = head.attributes | head.shared if head.frames or head.shared else head.attributes
+    kind, of_object = (leaves.get("ImageType", "") for leaves in (whole, head.attributes))
+    types = [leaves.get("ImageType", kind) for leaves in own]
+    if head.pixel is None or not any(map(is_mosaic, {*types, of_object})):
+        return
+    for leaves, image_type in zip(own, types, strict=True):
+        found = tiles_of(whole | leaves, image_type, top)
+        if isinstance(found, str):
+            leaves[UNCUT] = found
+        elif found is None:  # the type of a frame goes before its object's, but may say less
+            found = tiles_of(whole | leaves, of_object, top)
+        head.tiles.append(found if isinstance(found, Tiles) else None)
+
+
 def _read_elements(
-    w: Window, position: int, encoding: Encoding, head: Head, places: list[Place] | None
+    w: Window, position: int, encoding: Encoding, head: Head, places: list[Place]
 ) -> None:
     """Read the elements of the data set, up to the pixels or the end."""
     texts = Texts(head.problems)
@@ -225,8 +248,7 @@ def _read_elements(
         found = tag, vr, length, value = header(w, position)
         if tag in _PIXEL:
             head.pixel = pixel_element(w, found, head)
-            if places is not None:
-                places.append(Place(start, value, value, tag, vr, False))
+            places.append(Place(start, value, value, tag, vr, False))
             return
         if tag <= last or tag >= _DELIMITERS:
             if tag == 0 or tag >= _DELIMITERS:
@@ -249,8 +271,7 @@ def _read_elements(
                 text = texts.read(tag, vr, w.value(value, length), encoding.order)
                 if text:
                     attributes[WANTED[tag]] = text
-        if places is not None:
-            places.append(Place(start, value, position, tag, vr, length == UNDEFINED))
+        places.append(Place(start, value, position, tag, vr, length == UNDEFINED))
     _check_tail(w, position, head)
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from xdicom.errors import CorruptFileError, Problem
 from xdicom.headers.elements import vr_of
+from xdicom.headers.mosaic import TILE
 from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.values import Values, as_numbers, convert
 from xdicom.sources.base import FileStat, OpenFile
@@ -95,7 +96,11 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class FrameTable:
-    """Columns of attributes, one row a frame; objects without pixels have one row of frame 0."""
+    """Columns of attributes, one row a frame; objects without pixels have one row of frame 0.
+
+    Of a stored frame that holds many slices (Siemens mosaic, UIH VFRAME) each slice is a frame of
+    its own, with its own row: its attributes are that slice's, Rows and Columns too.
+    """
 
     root: str
     """Folder that the files' paths are relative to."""
@@ -104,9 +109,10 @@ class FrameTable:
     file: IntArray
     """Index of each row's file, shape (rows,)."""
     frame_number: IntArray
-    """From 1 within the instance; 0 for an object without pixels."""
+    """From 1 within the instance, the same for all slices of one mosaic; 0 for an object without
+    pixels."""
     frame_id: IntArray
-    """53-bit hash of (SOPInstanceUID, frame number), unique in the table (SPEC §0)."""
+    """53-bit hash of (SOPInstanceUID, frame number, tile), unique in the table (SPEC §0)."""
     pixel_offset: IntArray
     """Of the pixel element's value in the row's file; −1 without pixels."""
     pixel_length: IntArray
@@ -130,6 +136,11 @@ class FrameTable:
 
     def __repr__(self) -> str:
         return f"<FrameTable: {len(self)} frames of {len(self.files.paths)} files in {self.root}>"
+
+    @cached_property
+    def tile(self) -> IntArray:
+        """Number of each row's slice in its stored frame, from 1; 0 for a row that is a frame."""
+        return tile_numbers(self.columns.get(TILE), len(self))
 
     @cached_property
     def digest(self) -> str:
@@ -230,6 +241,14 @@ class FrameTable:
     def _sorted_ids(self) -> tuple[IntArray, IntArray]:
         order = np.argsort(self.frame_id, kind="stable")
         return order, self.frame_id[order]
+
+
+def tile_numbers(column: Column | None, rows: int) -> IntArray:
+    """The number of each row's slice in its stored frame, from the column `TILE`; 0 for none."""
+    if column is None:
+        return np.zeros(rows, np.int64)
+    numbers = [int(text) if text.isdecimal() else 0 for text in column.texts]
+    return np.array([*numbers, 0], np.int64)[column.codes]
 
 
 def frame_id(sop_instance_uid: str, frame: int, tile: int = 0) -> int:

@@ -25,6 +25,7 @@ from xdicom.headers.elements import (
     tag_of,
 )
 from xdicom.headers.meta import is_encapsulated
+from xdicom.headers.mosaic import MARKS, is_mosaic
 from xdicom.headers.parse import Head
 from xdicom.headers.texts import CHARACTER_SET, PIXEL_REPRESENTATION, Texts
 from xdicom.headers.validate import DECIDING, NAMING
@@ -173,6 +174,11 @@ class Template:
             self._valid[key] = problems
 
     @cached_property
+    def _typed(self) -> int | None:
+        """Place in ``keys`` of ImageType, where it differs."""
+        return self.keywords.index("ImageType") if "ImageType" in self.keywords else None
+
+    @cached_property
     def _steps(self) -> tuple[_Step, ...]:
         return tuple(self._each_step())
 
@@ -216,6 +222,9 @@ class Template:
                     values.append(data[position:end])
                 position = end
         except (struct.error, XDicomError):
+            return None
+        # the frame of a mosaic is many rows, by elements that are no values of a template
+        if self._typed is not None and any(mark in values[self._typed] for mark in MARKS):
             return None
         return Match(self, values, position - count, count)
 
@@ -377,6 +386,7 @@ def _is_fit(head: Head, places: list[Place], length: int) -> bool:
         head.pixel is not None
         and head.preamble
         and not head.problems
+        and not is_mosaic(head.attributes.get("ImageType", ""))
         and head.encoding in (EXPLICIT_LE, IMPLICIT_LE)
         and bool(places)
         and places[-1].value <= min(length, MOST_HEADER)

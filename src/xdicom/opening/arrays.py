@@ -10,7 +10,13 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from xdicom.errors import IrregularSpacingWarning, ShearedStackWarning, XDicomError, warn
+from xdicom.errors import (
+    IrregularSpacingWarning,
+    ShearedStackWarning,
+    UncutMosaicWarning,
+    XDicomError,
+    warn,
+)
 from xdicom.headers.entries import series_keys
 from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
@@ -18,6 +24,7 @@ from xdicom.pixels.array import FrameArray
 from xdicom.pixels.decoders import check_decodable, decoder_options_from
 from xdicom.pixels.scaling import scaling_of
 from xdicom.pixels.spans import frames_of
+from xdicom.pixels.tiles import read_together
 from xdicom.series.attributes import (
     descriptive_attrs,
     dims_json,
@@ -98,9 +105,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs["dicom_dims"] = dims_json(grid, problems)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
-    variable.encoding["preferred_chunks"] = dict.fromkeys(grid.dims, 1) | dict(
-        zip(dims[len(grid.dims) :], array.shape[len(grid.dims) :], strict=True)
-    )
+    lengths = (*read_together(frames, grid.rows), *array.plane)
+    variable.encoding["preferred_chunks"] = dict(zip(dims, lengths, strict=True))
     if options.coords == "default":
         wanted: list[str] = []
     else:
@@ -195,3 +201,6 @@ def _warn(stack: Stack) -> None:
             "ImagePositionPatient(z) holds their origins, nothing was resampled",
             ShearedStackWarning,
         )
+    for problem in stack.problems:
+        if problem.kind == "UncutMosaic":
+            warn(f"{description}: {problem.file}: {problem.message}", UncutMosaicWarning)

@@ -13,17 +13,19 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from xdicom.errors import CorruptFileError, FrameDecodeError, XDicomError
+from xdicom.pixels.counter import COUNTER as COUNTER
 from xdicom.pixels.decode import (
     clear_spare_bits,
     decode_frame,
-    encapsulate_alone,
     open_frames,
-    read_bytes,
     warn_of_broken,
 )
+from xdicom.pixels.indexing import outer, outer_keeping, positions, transposed
 from xdicom.pixels.pool import THREADS, run
+from xdicom.pixels.reading import frame_bytes
 from xdicom.pixels.scaling import Scaling
 from xdicom.pixels.spans import Frames, PixelLayout
+from xdicom.pixels.tiles import by_stored, in_stored, stored_starts
 from xdicom.sources.base import OpenFile
 
 Array = npt.NDArray[Any]
@@ -33,20 +35,6 @@ _WORTH_THREADS: Final = 4 * 2**20
 """Bytes of the result from which on several threads pay."""
 _WORTH_DECODING_THREADS: Final = 2**16
 """The same, where frames must be decoded first."""
-
-
-class Counter:
-    """What was read, for tests and profiles: files opened, frames decoded, bytes read."""
-
-    def __init__(self) -> None:
-        self.files = self.frames = self.bytes = 0
-
-    def reset(self) -> None:
-        """Start from zero."""
-        self.files = self.frames = self.bytes = 0
-
-
-COUNTER: Final = Counter()
 
 
 class FrameArray(BackendArray):
@@ -93,19 +81,21 @@ class FrameArray(BackendArray):
         self.broken_to_nan = broken_to_nan
         compressed = any(x.encapsulated for x in frames.layouts)
         self._threshold = _WORTH_DECODING_THREADS if compressed else _WORTH_THREADS
-        self.plane = frames.layouts[0].shape
+        self.plane = frames.layouts[0].plane
         self._everything = (slice(None),) * len(self.plane)
         self.shape = (*index.shape, *self.plane)
         self.dtype = scaling.dtype
         h = hashlib.blake2b(digest.encode(), digest_size=16)
-        for part in (index, frames.offset, frames.file, frames.number):
-            h.update(np.ascontiguousarray(part).tobytes())
+        for part in (index, frames.offset, frames.file, frames.number, frames.tile):
+            if part is not None:
+                h.update(np.ascontiguousarray(part).tobytes())
         settings = (
             scaling.digest, repr(fill_value), raw, plugin, broken_to_nan,
             sorted(map(str, self.options.items())),
         )  # fmt: skip
         h.update(repr(settings).encode())
         self._token = h.hexdigest()
+        self._held: tuple[tuple[int, int], Array] | None = None
 
     def __dask_tokenize__(self) -> tuple[str, str]:
         return ("xdicom.FrameArray", self._token)
@@ -115,7 +105,7 @@ class FrameArray(BackendArray):
         return 256 + n * 8 * 8 + sum(map(len, self.frames.paths))
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
+        state = {**self.__dict__, "_held": None}
         frames = state.pop("frames")
         names = "\0".join(frames.paths)
         packed = {k: v for k, v in frames.__dict__.items() if k not in ("paths", "_absolute")}
@@ -135,7 +125,7 @@ class FrameArray(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Array:
         if isinstance(key, indexing.VectorizedIndexer):
-            turned = self._transposed(key.tuple)
+            turned = transposed(key, self.read)
             if turned is not None:
                 return turned
             found: Array = indexing.explicit_indexing_adapter(
@@ -144,25 +134,10 @@ class FrameArray(BackendArray):
             return found
         return self.read(key.tuple)
 
-    def _transposed(self, key: tuple[Any, ...]) -> Array | None:
-        """Read what a lazy ``transpose`` asks for: indices that each run along an axis of its own.
-
-        None for true pointwise indexing.
-        """
-        arrays = [np.asarray(k) for k in key]
-        shape = np.broadcast_shapes(*(a.shape for a in arrays))
-        axes = [[i for i, n in enumerate(a.shape) if n > 1] for a in arrays]
-        used = [x[0] for x in axes if len(x) == 1]
-        if any(len(x) > 1 for x in axes) or len(set(used)) < len(used) or 0 in shape:
-            return None
-        outer = self.read(tuple(a.reshape(-1) for a in arrays))
-        kept = outer.squeeze(tuple(i for i, x in enumerate(axes) if not x))
-        return kept.transpose(np.argsort(used)).reshape(shape)
-
     def read(self, key: tuple[Any, ...]) -> Array:
         """Read an outer selection: one int, slice or integer array for each dim."""
         depth = self.index.ndim
-        rows = _outer(self.index, key[:depth])
+        rows = outer(self.index, key[:depth])
         inner = key[depth:]
         whole = _all_slices(inner) and inner == self._everything
         if whole and np.ndim(rows) == 0:
@@ -170,7 +145,7 @@ class FrameArray(BackendArray):
             self._single(int(rows), None, out)
             return out
         plane = self.plane if whole else tuple(
-            len(_positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
+            len(positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
         )  # fmt: skip
         out = np.empty((*np.shape(rows), *plane), self.dtype)
         flat = np.asarray(rows).reshape(-1)
@@ -211,7 +186,11 @@ class FrameArray(BackendArray):
         threads = THREADS if out.nbytes >= self._threshold else 1
         edge = np.diff(self.frames.file[distinct], prepend=-1) != 0
         if threads > 1:  # a file of many frames is cut, so that each thread gets a part
-            edge[:: -(-len(distinct) // threads)] = True
+            cuts = np.arange(0, len(distinct), -(-len(distinct) // threads))
+            if self.frames.tile is not None:  # but no stored frame is: it is decoded once
+                starts = stored_starts(self.frames, distinct)
+                cuts = starts[np.searchsorted(starts, cuts, "right") - 1]
+            edge[cuts] = True
         bounds = np.flatnonzero(edge)
         jobs = [
             (distinct[a:b], first[a:b])
@@ -246,14 +225,54 @@ class FrameArray(BackendArray):
         with open_frames(self.frames, int(frames[0]), int(frames[-1])) as file:
             if inner is None and len(frames) > 1 and self._run(frames, places, file, out):
                 return
+            if self.frames.tile is not None:
+                for own, at in by_stored(self.frames, frames, places):
+                    self._tiles(own, at, file, inner, out, broken)
+                return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
                 self._one(frame, file, inner, out[place], broken)
+
+    def _tiles(
+        self,
+        frames: list[int],
+        places: list[int],
+        file: OpenFile,
+        inner: tuple[Any, ...] | None,
+        out: Array,
+        broken: list[XDicomError],
+    ) -> None:
+        """Read frames that are slices of one stored frame, which is read once."""
+        layout = self.frames.layouts[self.frames.layout[frames[0]]]
+        if len(frames) == 1 or layout.tile is None:
+            self._one(frames[0], file, inner, out[places[0]], broken)
+            return
+        try:
+            if layout.plain:
+                stored = self._part(layout, frames[0], file, (slice(None), slice(None)))
+            else:
+                stored = self._decoded(layout, frames[0], file, None)
+        except (FrameDecodeError, CorruptFileError) as error:
+            if layout.plain or not self.broken_to_nan:
+                raise
+            broken.append(error)
+            out[places] = np.nan
+            return
+        for frame, place in zip(frames, places, strict=True):
+            part = outer_keeping(stored, self._in_stored(layout, frame, inner))
+            self.scaling.apply(part, frame, out[place])
+
+    def _in_stored(
+        self, layout: PixelLayout, frame: int, inner: tuple[Any, ...] | None
+    ) -> tuple[Any, ...]:
+        assert self.frames.tile is not None
+        return in_stored(layout, int(self.frames.tile[frame]), inner)
 
     def _run(self, frames: IntArray, places: IntArray, file: OpenFile, out: Array) -> bool:
         """Read frames that lie side by side, in the file and in the result, with one request."""
         layout = self.frames.layouts[self.frames.layout[frames[0]]]
         if not (
             layout.plain
+            and layout.tile is None
             and self.scaling.direct
             and layout.dtype == self.dtype
             and (np.diff(places) == 1).all()
@@ -296,9 +315,11 @@ class FrameArray(BackendArray):
         """Read one frame, or the part of it that is asked for, into its place."""
         frames = self.frames
         layout = frames.layouts[frames.layout[frame]]
-        COUNTER.frames += 1
+        if layout.tile is not None:
+            inner = self._in_stored(layout, frame, inner)
         if layout.plain:
             if inner is None:
+                COUNTER.frames += 1
                 direct = self.scaling.direct and layout.dtype == out.dtype
                 stored = out if direct else np.empty(layout.shape, layout.dtype)
                 self._read_into(file, int(frames.offset[frame]), stored, frame)
@@ -321,27 +342,18 @@ class FrameArray(BackendArray):
             if direct and np.may_share_memory(stored, out):
                 return
             if inner is not None:
-                stored = _outer_keeping(stored, inner)
+                stored = outer_keeping(stored, inner)
         self.scaling.apply(stored, frame, out)
 
     def _decoded(self, layout: PixelLayout, frame: int, file: OpenFile, out: Array | None) -> Array:
-        frames = self.frames
-        data = read_bytes(frames, frame, file)
+        """Decode a stored frame; the last one that holds many slices is kept for the next slice."""
+        place, held = (int(self.frames.file[frame]), int(self.frames.offset[frame])), self._held
+        if held is not None and held[0] == place:
+            return held[1]
+        data, bit_offset, swap_offset = frame_bytes(self.frames, frame, file)
+        COUNTER.frames += 1
         COUNTER.bytes += len(data)
-        place = int(frames.number[frame]) - 1
-        bit_offset = swap_offset = 0
-        if layout.encapsulated:
-            if frames.bare[frame]:
-                data = encapsulate_alone(data)
-        elif layout.bits_allocated == 1:
-            bit_offset = place * layout.frame_bits % 8
-        elif layout.big_endian and layout.dtype.itemsize == 1 and layout.vr == "OW":
-            swap_offset = place * layout.frame_bits // 8 % 2
-            start = int(frames.offset[frame]) - swap_offset
-            length = int(frames.length[frame]) + swap_offset
-            data = file.read(length + length % 2, start)
-            data += b"\0" * (len(data) % 2)
-        return decode_frame(
+        decoded = decode_frame(
             data,
             layout,
             raw=self.raw,
@@ -349,22 +361,26 @@ class FrameArray(BackendArray):
             options=self.options,
             bit_offset=bit_offset,
             swap_offset=swap_offset,
-            file=frames.path(frame),
-            frame=place + 1,
+            file=self.frames.path(frame),
+            frame=int(self.frames.number[frame]),
             out=out,
         )
+        if layout.tile is not None:
+            self._held = place, decoded
+        return decoded
 
     def _part(
         self, layout: PixelLayout, frame: int, file: OpenFile, inner: tuple[Any, ...]
     ) -> Array:
         """Read only the rows between the first and the last that are asked for."""
-        rows = _positions(inner[0], layout.rows)
+        COUNTER.frames += 1
+        rows = positions(inner[0], layout.rows)
         if not rows.size:
             return np.empty(
                 (
                     0,
                     *(
-                        len(_positions(k, n))
+                        len(positions(k, n))
                         for k, n in zip(inner[1:], layout.shape[1:], strict=True)
                     ),
                 ),
@@ -376,35 +392,8 @@ class FrameArray(BackendArray):
         self._read_into(file, int(self.frames.offset[frame]) + low * stride, slab, frame)
         if layout.spare_bits:
             self._clear(slab, layout, frame)
-        return _outer_keeping(slab, (rows - low, *inner[1:]))
+        return outer_keeping(slab, (rows - low, *inner[1:]))
 
 
 def _all_slices(key: tuple[Any, ...]) -> bool:
     return all(type(k) is slice for k in key)
-
-
-def _positions(key: Any, length: int) -> IntArray:
-    """Positions that an int, a slice or an array of ints selects."""
-    if isinstance(key, slice):
-        return np.arange(length)[key]
-    found = np.atleast_1d(np.asarray(key))
-    if found.dtype == bool:
-        return np.flatnonzero(found)
-    return np.where(found < 0, found + length, found).astype(np.int64)
-
-
-def _outer(array: IntArray, key: tuple[Any, ...]) -> IntArray:
-    """Outer indexing; ints drop their dim."""
-    for axis in reversed(range(len(key))):
-        array = array[(slice(None),) * axis + (key[axis],)]
-    return array
-
-
-def _outer_keeping(array: Array, key: tuple[Any, ...]) -> Array:
-    """Outer indexing in which ints keep their dim, at length 1."""
-    for axis in reversed(range(len(key))):
-        part = key[axis]
-        if isinstance(part, (int, np.integer)):
-            part = [part]
-        array = array[(slice(None),) * axis + (part,)]
-    return array

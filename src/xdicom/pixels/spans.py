@@ -15,6 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLE
 from xdicom.errors import CorruptFileError, Problem, UnsupportedPixelLayoutError
 from xdicom.headers.encapsulated import many_frames_a_fragment
 from xdicom.headers.meta import is_encapsulated, is_public
+from xdicom.headers.mosaic import STORED_SIZE
 from xdicom.headers.table import FrameTable, check_unchanged
 from xdicom.headers.values import number
 from xdicom.pixels.fragments import Encapsulated, FrameSpans, frame_spans
@@ -38,9 +39,9 @@ class PixelLayout:
     vr: str
     """VR of the element: 8-bit values in big-endian OW are swapped in pairs."""
     rows: int
-    """Rows."""
+    """Rows of a stored frame."""
     columns: int
-    """Columns."""
+    """Columns of a stored frame."""
     samples: int
     """SamplesPerPixel."""
     photometric: str
@@ -55,6 +56,8 @@ class PixelLayout:
     """HighBit."""
     signed: bool
     """PixelRepresentation is 1."""
+    tile: tuple[int, int] | None = None
+    """Rows and columns of the array's frames, where a stored one holds several side by side."""
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -66,9 +69,14 @@ class PixelLayout:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """(rows, columns), and the samples where there are several."""
+        """Of a stored frame: (rows, columns), and the samples where there are several."""
         plane = (self.rows, self.columns)
         return plane if self.samples == 1 else (*plane, self.samples)
+
+    @cached_property
+    def plane(self) -> tuple[int, ...]:
+        """Shape of the array's frames: that of the stored ones, or of their tiles."""
+        return self.shape if self.tile is None else (*self.tile, *self.shape[2:])
 
     @cached_property
     def encapsulated(self) -> bool:
@@ -170,6 +178,8 @@ class Frames:
     """Index of each frame's layout."""
     layouts: tuple[PixelLayout, ...]
     """The layouts that occur."""
+    tile: IntArray | None = None
+    """Number of each frame's tile in the stored frame, from 0; None where no layout has tiles."""
     _absolute: list[str] = field(default_factory=list, repr=False)
 
     def path(self, frame: int) -> str:
@@ -215,7 +225,7 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
     keywords = (
         "xdicom_transfer_syntax", "xdicom_pixel_element", "xdicom_pixel_vr", "Rows", "Columns",
         "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated",
-        "BitsStored", "HighBit", "PixelRepresentation",
+        "BitsStored", "HighBit", "PixelRepresentation", STORED_SIZE,
     )  # fmt: skip
     columns = [table.column(k) for k in keywords]
     # numbered column by column: to sort all codes of each row takes longer than to scan the files
@@ -232,14 +242,16 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
         syntax, keyword, vr = texts[:3]
         photometric = texts[6]
         whole = [_integer(t, 0) for t in texts]
+        plane = whole[3], whole[4]
+        size = tuple(int(n) for n in texts[12].split("\\")) if texts[12] else plane
         bits = whole[8] or {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword, 0)
         stored = whole[9] or bits
         layout = PixelLayout(
             transfer_syntax=syntax,
             keyword=keyword,
             vr=vr,
-            rows=whole[3],
-            columns=whole[4],
+            rows=size[0],
+            columns=size[1],
             samples=whole[5] or 1,
             photometric=photometric or "MONOCHROME2",
             planar=whole[7],
@@ -247,6 +259,7 @@ def layouts_of(table: FrameTable) -> tuple[IntArray, tuple[PixelLayout, ...]]:
             bits_stored=stored,
             high_bit=_integer(texts[10], stored - 1),
             signed=whole[11] == 1,
+            tile=plane if texts[12] else None,
         )
         layout.check(table.path(first))
         layouts.append(layout)
@@ -310,6 +323,7 @@ def frames_of(table: FrameTable, problems: list[Problem] | None = None) -> Frame
         bare,
         layout,
         layouts,
+        table.tile - 1 if any(x.tile for x in layouts) else None,
     )
 
 

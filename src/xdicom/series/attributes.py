@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import xarray as xr
 
 from xdicom.errors import Problem
 from xdicom.headers.elements import ALIASES, PRIVATE_TO_PATIENT
+from xdicom.headers.mosaic import SLICE_TIME
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
 from xdicom.series.codes import cluster
@@ -39,6 +41,7 @@ TIMES: Final = (
     "InstanceNumber",
     "acquisition_datetime",
     "AcquisitionTime",
+    "slice_time",
     "RescaleSlope",
     "RescaleIntercept",
 )
@@ -214,6 +217,8 @@ def frame_coordinates(
     moments = acquisition_datetime(table)
     if moments is not None:
         columns["acquisition_datetime"] = moments
+    if SLICE_TIME in columns:
+        columns["slice_time"] = replace(columns[SLICE_TIME], vr="DS")
     # positions are x, y and z already, the words of ImageType the labels of component
     told = {"ImagePositionPatient", "ImageType"}
     drivers = [a for axis in grid.axes for a in axis.attributes if a not in told]

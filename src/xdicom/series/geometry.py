@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 
 from xdicom.errors import GeometryError, Problem
+from xdicom.headers.mosaic import UNCUT
 from xdicom.headers.table import FrameTable
 from xdicom.headers.values import as_numbers
 from xdicom.series.codes import Floats, cluster
 from xdicom.series.grid import IntArray
+from xdicom.series.mosaics import are_slices
 from xdicom.series.offsets import with_offsets
 
 COSINE_TOLERANCE: Final = 1e-4
@@ -179,18 +181,23 @@ def check_texts(table: FrameTable) -> None:
 def planes_of(table: FrameTable) -> Planes | None:
     """The planes of frames of one orientation; None without position or orientation.
 
-    None for Siemens mosaics too, while their tiles are not cut apart: ImagePositionPatient is then
-    that of one plane as large as the whole mosaic, where no slice lies (SPEC §2.5).
+    None for mosaics that could not be cut too: ImagePositionPatient is then that of one plane as
+    large as the whole mosaic, where no slice lies (SPEC §2.5).
     """
-    if any("MOSAIC" in text.split("\\") for text in table.column("ImageType").texts):
-        return None
     position = table.numbers("ImagePositionPatient", 3).reshape(-1, 3)
     cosines, codes = _distinct(table, "ImageOrientationPatient", 6)
     if not len(table) or np.isnan(position).any() or (codes < 0).any():
         return None
     row, column = unit_cosines(cosines[0], table.path(int(np.argmax(codes == 0))))
     position = with_offsets(table, position, row, column)
-    return None if np.isnan(position).any() else Planes(position, row, column)
+    if np.isnan(position).any():
+        return None
+    planes = Planes(position, row, column)
+    if table.column(UNCUT).texts:
+        z = slice_codes(planes.along(planes.normal))[1]
+        if not (regularity(z)[0] and are_slices(table, z, SPACING_TOLERANCE)):
+            return None
+    return planes
 
 
 def slice_codes(s: Floats) -> tuple[IntArray, Floats]:

@@ -30,6 +30,7 @@ from xdicom.series.geometry import (
 )
 from xdicom.series.grid import Axis, Grid
 from xdicom.series.keys import check_concatenations, hard_keys
+from xdicom.series.mosaics import mosaic_notes, mosaic_problems
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
 from xdicom.series.segments import is_segmentation, segment_grid
@@ -315,14 +316,17 @@ def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
     if len(kept) < len(part):
         rows, part, grid = rows[kept], part.take(kept), grid.of_rows(kept)
         z = _slice_axis(part)
+    grid = replace(grid, notes=(*grid.notes, *mosaic_notes(part)))
+    whole = mosaic_problems(part, z is not None)
     if z is None:
-        return replace(stack, rows=rows, table=part, grid=grid, geometry=geometry_of(part))
+        geometry = geometry_of(part)
+        return replace(stack, rows=rows, table=part, grid=grid, geometry=geometry, problems=whole)
     weak = "" if z.attributes == ("ImagePositionPatient",) else z.attributes[0]
     geometry = geometry_of(part, z.codes, z.labels)
     if weak:
         units = "mm" if weak == "SliceLocation" else ""
         geometry = replace(geometry, z=z.labels, z_units=units)
-    problems = contradictions(part, geometry.z, weak)
+    problems = (*contradictions(part, geometry.z, weak), *whole)
     grid = replace(grid, slices=z.codes)
     if ragged == "fill" and geometry.z is not None and grid.axis("z") is not None:
         missing = missing_slices(geometry.z)

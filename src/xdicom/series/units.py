@@ -17,7 +17,9 @@ UNITS: Final[dict[str, str]] = {
         NominalCardiacTriggerDelayTime""".split(),
         "ms",
     ),
-    **dict.fromkeys("TemporalPositionTimeOffset RadionuclideHalfLife time repetition".split(), "s"),
+    **dict.fromkeys(
+        "TemporalPositionTimeOffset RadionuclideHalfLife time repetition slice_time".split(), "s"
+    ),
     "FlipAngle": "degree",
     "GantryDetectorTilt": "degree",
     "DiffusionBValue": "s/mm²",

@@ -29,6 +29,7 @@ from xdicom.testing.fragments import (
 )
 from xdicom.testing.layout import ElementSpan, edit, element_span
 from xdicom.testing.maps import real_world_map, write_parametric_map
+from xdicom.testing.mosaics import csa_header, write_mosaics
 from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
@@ -41,6 +42,7 @@ __all__ = [
     "PhantomStudy",
     "absurd_length",
     "corrupt_fragment",
+    "csa_header",
     "deflate_bomb",
     "dims_strategy",
     "drop_fragments",
@@ -69,6 +71,7 @@ __all__ = [
     "write_dose",
     "write_enhanced",
     "write_fragments",
+    "write_mosaics",
     "write_multiframe",
     "write_non_image",
     "write_offsets",

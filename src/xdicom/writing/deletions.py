@@ -12,7 +12,7 @@ from xdicom.writing.explicit import value_of
 
 ALWAYS: Final = "always"
 LAYOUT: Final = "layout"
-"""A crop, flip or stride."""
+"""A crop, flip or stride; a slice of a mosaic."""
 FLIP: Final = "flip"
 """A flip of x or y."""
 VALUES: Final = "values"
@@ -87,6 +87,8 @@ PRIVATE: Final[tuple[PrivateBlock, ...]] = (
     PrivateBlock(LAYOUT, 0x0029, "SIEMENS CSA HEADER"),
     # number of images in a mosaic, slice position, times of the mosaic's slices
     PrivateBlock(LAYOUT, 0x0019, "SIEMENS MR HEADER", (0x0A, 0x15, 0x29)),
+    # ImageType as a text
+    PrivateBlock(LAYOUT, 0x0051, "SIEMENS MR HEADER", (0x16,)),
     # number of images and their positions in a GRID image of UIH
     PrivateBlock(LAYOUT, 0x0065, "Image Private Header", (0x50, 0x51)),
     # centre and corners of the plane, size of the image

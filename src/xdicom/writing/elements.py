@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydicom.datadict import tag_for_keyword
 
+from xdicom.headers.mosaic import is_mosaic
 from xdicom.writing import deletions, place
 from xdicom.writing.classes import class_of, functional_groups
 from xdicom.writing.explicit import (
@@ -21,8 +22,8 @@ from xdicom.writing.output import Maker, Output, Rule
 
 def _image_type(o: Output) -> Any:
     rest = o.texts("ImageType")[2:]
-    if o.plan.planes.layout:
-        rest = [value for value in rest if value != "MOSAIC"]
+    if deletions.LAYOUT in o.changes:
+        rest = [value for value in rest if not is_mosaic(value)]
     return ["DERIVED", class_of(o.texts("SOPClassUID")[0]).examination, *rest]
 
 
@@ -122,6 +123,17 @@ def _rescale_type(o: Output) -> Any:
     return units if units.isascii() and 0 < len(units) <= 64 and "\\" not in units else "US"
 
 
+def _acquired(keyword: str) -> Maker:
+    """A time that UIH says of each slice of a frame that holds several."""
+
+    def make(o: Output) -> Any:
+        column = o.plan.selection.table.column(keyword)
+        code = int(column.codes[o.row])
+        return column.texts[code] if o.cut and code >= 0 and not o.texts(keyword) else Rule.KEEP
+
+    return make
+
+
 def _date(o: Output) -> Any:
     return f"{o.plan.series.now:%Y%m%d}"
 
@@ -144,6 +156,10 @@ RULES: Final[tuple[tuple[str, Maker], ...]] = (
     ("ContributingEquipmentSequence", _equipment),
     *((keyword, _date) for keyword in ("InstanceCreationDate", "SeriesDate", "ContentDate")),
     *((keyword, _time) for keyword in ("InstanceCreationTime", "SeriesTime", "ContentTime")),
+    *(
+        (keyword, _acquired(keyword))
+        for keyword in ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
+    ),
     # pixels
     ("Rows", lambda o: o.plan.planes.y.count),
     ("Columns", lambda o: o.plan.planes.x.count),

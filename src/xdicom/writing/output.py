@@ -48,6 +48,11 @@ class Output:
         return int(self.plan.selection.flat[self.index])
 
     @property
+    def cut(self) -> bool:
+        """Whether it is one slice of a frame that holds several."""
+        return bool(self.plan.selection.table.tile[self.row])
+
+    @property
     def layout(self) -> Layout:
         """Its integers."""
         return self.plan.layout(self.index, self.encoding)
@@ -56,7 +61,7 @@ class Output:
     def changes(self) -> frozenset[str]:
         """What is no longer as in the source, as `xdicom.writing.deletions` names it."""
         found = {
-            deletions.LAYOUT: self.plan.planes.layout,
+            deletions.LAYOUT: self.plan.planes.layout or self.cut,
             deletions.FLIP: any(self.plan.planes.flipped),
             deletions.VALUES: not self.encoding.keeps_rescale,
             deletions.SIGN: self.layout.signed != self.plan.sources[self.index].signed,

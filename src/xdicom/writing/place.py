@@ -20,7 +20,8 @@ def _moved(o: Output) -> bool:
 def position(o: Output) -> Any:
     """ImagePositionPatient, where the first pixel is another one."""
     place = o.plan.planes.position[o.index]
-    return place.tolist() if _moved(o) and np.isfinite(place).all() else Rule.KEEP
+    moved = _moved(o) or o.cut
+    return place.tolist() if moved and np.isfinite(place).all() else Rule.KEEP
 
 
 def orientation(o: Output) -> Any:
@@ -54,14 +55,13 @@ def aspect(o: Output) -> Any:
 
 
 def slice_location(o: Output) -> Any:
-    """Along the normal of the plane, where that turned or the plane left its place."""
+    """Along the normal, where that turned, the plane left its place, or many shared one header."""
     planes = o.plan.planes
     reversed_normal = planes.flipped[0] != planes.flipped[1]
     position, cosines = planes.position[o.index], planes.orientation[o.index]
     known = np.isfinite(position).all() and np.isfinite(cosines).all()
-    if not (reversed_normal or planes.shifted[o.index]) or not o.texts("SliceLocation"):
-        return Rule.KEEP
-    if not known:
+    changed = (reversed_normal or planes.shifted[o.index]) and o.texts("SliceLocation")
+    if not known or not (changed or o.cut):
         return Rule.KEEP
     return float(np.cross(cosines[:3], cosines[3:]) @ position)
 

@@ -121,9 +121,9 @@ def make_plan(
     codes, layouts = layouts_of(part)
     sources = tuple(layouts[code] for code in codes)
     planes = plan_planes(selection)
-    if planes.layout and not sop_class.plane:
+    if (planes.layout or part.tile.any()) and not sop_class.plane:
         raise ConformanceError(
-            "crops, flips and strides cannot be written for this SOP class",
+            "crops, flips, strides and slices of mosaics cannot be written for this SOP class",
             found=table.strings("SOPClassUID")[rows[0]],
             remedy="Write whole planes",
         )

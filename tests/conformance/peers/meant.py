@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,46 +50,12 @@ def check_tilt(collection: str) -> None:
     assert affine_error(even) <= TOLERANCE
 
 
-def check_tiles(collection: str, count: int, columns: int, size: int) -> None:
-    """Whole mosaics without a place; cut apart, their tiles are dcm2niix's slices by digest."""
-    array = _only_array(collection)
-    assert array.dims == ("instance", "y", "x")
-    assert array["patient_space"].attrs["geometry"] == "none"
-    with pytest.raises(GeometryError):
-        _ = array.dicom.affine
-    volumes = [
-        np.stack([
-            np.flip(frame[row : row + size, column : column + size], 0).T
-            for k in range(count)
-            for row, column in [(k // columns * size, k % columns * size)]
-        ], axis=2)
-        for frame in array.values
-    ]  # fmt: skip
-    for nifti in images(conversion(collection)):
-        assert nifti.volumes in (1, len(volumes))
-        wholes = volumes if nifti.volumes == 1 else [np.stack(volumes, axis=3)]
-        digests = {
-            hashlib.sha256(whole.astype(nifti.dtype).tobytes("F")).hexdigest() for whole in wholes
-        }
-        assert digests == {nifti.digest}
-
-
 MEANT: dict[str, Meant] = {
     "ct/ge_tilt_unequal": Meant(
         "gantry tilt and two slice distances: no affine describes the stack. Ours raises and keeps "
         "each plane's ImagePositionPatient (PS3.3 C.7.6.2.1.1, SPEC §5.4); dcm2niix's steps along "
         "the patient's axis by the distance of the planes, and says itself that slices vary",
         check_tilt,
-    ),
-    "mr4d/uih_dti_rot": Meant(
-        "UIH VFRAME: 20 slices in one frame, no ImagePositionPatient (PS3.3 C.7.6.2: no plane); "
-        "whole frames without a place until the issue Series cuts them (SPEC §2.5, UIH VFRAME)",
-        lambda collection: check_tiles(collection, count=20, columns=5, size=64),
-    ),
-    "ts/dcm_qa_ts": Meant(
-        "Siemens mosaic: 35 slices in one frame, whose ImagePositionPatient is no slice's; whole "
-        "frames without a place until the issue Series cuts them (SPEC §2.5, Siemens mosaic)",
-        lambda collection: check_tiles(collection, count=35, columns=6, size=64),
     ),
 }
 """Grids and affines that differ, by collection. No more than three (issue 1)."""
