@@ -20,7 +20,7 @@ import xarray as xr
 from xdicom.errors import XDicomWarning
 
 VARIABLE = "XDICOM_TEST_DATA"
-CATEGORIES = ("ct", "mr3d", "mr4d", "enhanced", "xray", "sc", "ts")
+CATEGORIES = ("ct", "mr3d", "mr4d", "enhanced", "mosaic", "xray", "sc", "ts")
 TRUTH_FOLDER = "_truth"
 
 
