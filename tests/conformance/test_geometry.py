@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from peers.agreement import compare_with_dcm2niix, compare_with_itk, is_placed, opened
 from peers.collections import cells, collections, conversion
-from peers.meant import MEANT, VALUES
+from peers.meant import MEANT, MOSAICS, VALUES
 from peers.placement import TOLERANCE, points
 from peers.positions import positions_of
 
@@ -36,6 +36,9 @@ def test_each_frame_lies_where_its_header_says(collection):
         for place in cells(array):
             number = int(array["frame_id"].isel(place))
             if number < 0:
+                continue
+            if collection in MOSAICS:  # whose slices dcm2niix places
+                assert number not in wanted
                 continue
             off = points(array, 0, 0, place["z"]) - wanted[number]
             assert np.linalg.norm(off) <= 0.01, place

@@ -115,9 +115,20 @@ def frames_by_number(dataset: xr.Dataset, uid: str) -> np.ndarray:
         return values[None]
     if not uid or len(values) == 1:
         return values
-    ids = {frame_id(uid, n): n for n in range(1, len(values) + 1)}
-    numbers = [ids[int(i)] for i in array["frame_id"].values]
+    count = range(1, len(values) + 1)
+    known = {frame_id(uid, n): n for n in count} | {frame_id(uid, 1, n): n for n in count}
+    numbers = [known[int(i)] for i in array["frame_id"].values]
     return values[np.argsort(numbers)]
+
+
+def assembled(slices: np.ndarray, head: pydicom.Dataset) -> np.ndarray:
+    """The stored frame of a mosaic that was cut into slices, zeros where it holds none."""
+    stored = np.zeros((head.Rows, head.Columns), slices.dtype)
+    rows, columns = slices.shape[1:]
+    for place, one in enumerate(slices):
+        down, along = divmod(place, head.Columns // columns)
+        stored[down * rows : (down + 1) * rows, along * columns : (along + 1) * columns] = one
+    return stored
 
 
 @cache
@@ -126,7 +137,10 @@ def check_file(path: str, color: str, **options: Any) -> Outcome:
     truth = pixel_truth(path, color)
     try:
         dataset = open_file(path, dims="flat", color=color, **options)
-        frames = frames_by_number(dataset, str(header(path).get("SOPInstanceUID", "")))
+        head = header(path)
+        frames = frames_by_number(dataset, str(head.get("SOPInstanceUID", "")))
+        if truth is not None and len(frames) > len(truth.digests) == 1:
+            frames = assembled(frames, head)[None]
     except XDicomError as error:
         return _refusal(path, truth, error)
     if truth is None:
