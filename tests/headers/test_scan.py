@@ -333,7 +333,7 @@ class TestDuplicates:
         assert {p.kind for p in table.problems} == {"MissingUID"}
 
     def test_ids_are_checked_to_be_unique(self, folder, monkeypatch):
-        monkeypatch.setattr("xdicom.headers.building.frame_id", lambda uid, frame: 7)
+        monkeypatch.setattr("xdicom.headers.building.frame_id", lambda *_: 7)
         with pytest.raises(DuplicateInstanceError, match="same frame_id"):
             scan_table(folder)
 

@@ -352,7 +352,6 @@ class FrameArray(BackendArray):
             return held[1]
         data, bit_offset, swap_offset = frame_bytes(self.frames, frame, file)
         COUNTER.frames += 1
-        COUNTER.bytes += len(data)
         decoded = decode_frame(
             data,
             layout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xdicom.pixels.counter import COUNTER
 from xdicom.pixels.decode import encapsulate_alone, read_bytes
 from xdicom.pixels.spans import Frames
 from xdicom.sources.base import OpenFile
@@ -35,6 +36,7 @@ def frame_bytes(frames: Frames, frame: int, file: OpenFile) -> tuple[bytes, int,
     """
     layout = frames.layouts[frames.layout[frame]]
     data = read_bytes(frames, frame, file)
+    COUNTER.bytes += len(data)
     place = int(frames.number[frame]) - 1
     bit_offset = swap_offset = 0
     if layout.encapsulated:
