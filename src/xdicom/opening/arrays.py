@@ -22,9 +22,9 @@ from xdicom.headers.table import REGISTRY, FrameTable
 from xdicom.opening.options import OpenOptions, scaling_kind
 from xdicom.pixels.array import FrameArray
 from xdicom.pixels.decoders import check_decodable, decoder_options_from
+from xdicom.pixels.mosaics import read_together
 from xdicom.pixels.scaling import scaling_of
 from xdicom.pixels.spans import frames_of
-from xdicom.pixels.tiles import read_together
 from xdicom.series.attributes import (
     descriptive_attrs,
     dims_json,

@@ -21,11 +21,11 @@ from xdicom.pixels.decode import (
     warn_of_broken,
 )
 from xdicom.pixels.indexing import outer, outer_keeping, positions, transposed
+from xdicom.pixels.mosaics import by_stored, in_stored, stored_starts
 from xdicom.pixels.pool import THREADS, run
 from xdicom.pixels.reading import frame_bytes
 from xdicom.pixels.scaling import Scaling
 from xdicom.pixels.spans import Frames, PixelLayout
-from xdicom.pixels.tiles import by_stored, in_stored, stored_starts
 from xdicom.sources.base import OpenFile
 
 Array = npt.NDArray[Any]
