@@ -17,7 +17,9 @@ from xdicom.errors import XDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
+    MATRIX_ORIGIN,
     MODALITY_LUT,
+    OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     SHARED_GROUPS,
     WANTED,
@@ -46,7 +48,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX),
+        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )

@@ -139,10 +139,10 @@ def pick(found: Iterable[Series], options: OpenOptions, root: str) -> tuple[Fram
     for series in found:
         single = len(series.stacks) == 1
         for i, stack in enumerate(series.stacks):
-            name = "" if single else f"a{i}"
+            name = "" if single else stack.name or f"a{i}"
             node = series.named.path + (f"/{name}" if name else "")
             if options.array is not None and options.array not in (
-                (f"a{i}", series.named.name) if single else (name,)
+                (f"a{i}", series.named.name) if single else (name, f"a{i}")
             ):
                 continue
             if options.group is not None and not is_under(node, options.group):
@@ -186,7 +186,8 @@ def open_all(where: Where, options: OpenOptions) -> dict[str, xr.Dataset]:
 def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[str, xr.Dataset]:
     """Arrays as Datasets by the path of their node: patient / study / series.
 
-    A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …
+    A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …,
+    a slide ``level0``, ``level1`` …, ``label``, ``overview``.
     What cannot be made an array is a node without ``pixels`` whose ``attrs["dicom_error"]`` says
     why.
     """
@@ -200,7 +201,7 @@ def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[
         if len(series.stacks) > 1:
             groups[base] = xr.Dataset(attrs=descriptive_attrs(first))
         for i, stack in enumerate(series.stacks):
-            path = base if len(series.stacks) == 1 else f"{base}/a{i}"
+            path = base if len(series.stacks) == 1 else f"{base}/{stack.name or f'a{i}'}"
             groups[path] = _node(series.source, stack, options)
             if "dicom_error" in groups[path].attrs:
                 failed.append(path)
@@ -280,6 +281,8 @@ def _choice_line(series: Series, array: str, stack: Stack) -> str:
     modality = entry.identity["Modality"]
     if stack.grid is not None:
         plane = f"y {table.strings('Rows')[0]}, x {table.strings('Columns')[0]}"
+        if stack.tiling is not None:
+            plane = f"y {stack.tiling.rows}, x {stack.tiling.columns}"
         sizes = zip(stack.grid.dims, stack.grid.shape, strict=True)
         shape = ", ".join([*(f"{d} {n}" for d, n in sizes), plane])
     else:

@@ -21,6 +21,7 @@ from xdicom.pixels.decode import (
     read_bytes,
     warn_of_broken,
 )
+from xdicom.pixels.indexing import outer, outer_keeping, positions, transposed
 from xdicom.pixels.pool import THREADS, run
 from xdicom.pixels.scaling import Scaling
 from xdicom.pixels.spans import Frames, PixelLayout
@@ -135,7 +136,7 @@ class FrameArray(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Array:
         if isinstance(key, indexing.VectorizedIndexer):
-            turned = self._transposed(key.tuple)
+            turned = transposed(key, self.read)
             if turned is not None:
                 return turned
             found: Array = indexing.explicit_indexing_adapter(
@@ -144,25 +145,10 @@ class FrameArray(BackendArray):
             return found
         return self.read(key.tuple)
 
-    def _transposed(self, key: tuple[Any, ...]) -> Array | None:
-        """Read what a lazy ``transpose`` asks for: indices that each run along an axis of its own.
-
-        None for true pointwise indexing.
-        """
-        arrays = [np.asarray(k) for k in key]
-        shape = np.broadcast_shapes(*(a.shape for a in arrays))
-        axes = [[i for i, n in enumerate(a.shape) if n > 1] for a in arrays]
-        used = [x[0] for x in axes if len(x) == 1]
-        if any(len(x) > 1 for x in axes) or len(set(used)) < len(used) or 0 in shape:
-            return None
-        outer = self.read(tuple(a.reshape(-1) for a in arrays))
-        kept = outer.squeeze(tuple(i for i, x in enumerate(axes) if not x))
-        return kept.transpose(np.argsort(used)).reshape(shape)
-
     def read(self, key: tuple[Any, ...]) -> Array:
         """Read an outer selection: one int, slice or integer array for each dim."""
         depth = self.index.ndim
-        rows = _outer(self.index, key[:depth])
+        rows = outer(self.index, key[:depth])
         inner = key[depth:]
         whole = _all_slices(inner) and inner == self._everything
         if whole and np.ndim(rows) == 0:
@@ -170,7 +156,7 @@ class FrameArray(BackendArray):
             self._single(int(rows), None, out)
             return out
         plane = self.plane if whole else tuple(
-            len(_positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
+            len(positions(k, n)) for k, n in zip(inner, self.plane, strict=True)
         )  # fmt: skip
         out = np.empty((*np.shape(rows), *plane), self.dtype)
         flat = np.asarray(rows).reshape(-1)
@@ -190,7 +176,7 @@ class FrameArray(BackendArray):
         file = open_frames(self.frames, frame, frame)
         broken: list[XDicomError] = []
         try:  # `with` would take a microsecond more of each frame
-            self._one(frame, file, inner, out, broken)
+            self.read_frame(frame, file, inner, out, broken)
         finally:
             file.close()
         if broken:
@@ -204,23 +190,15 @@ class FrameArray(BackendArray):
         distinct, first = np.unique(rows, return_index=True)
         keep = distinct >= 0
         distinct, first = distinct[keep], first[keep]
-        order = np.lexsort((self.frames.offset[distinct], self.frames.file[distinct]))
+        order, bounds = self.batches(distinct, out.nbytes)
         distinct, first = distinct[order], first[order]
-        threads = THREADS if out.nbytes >= self._threshold else 1
-        edge = np.diff(self.frames.file[distinct], prepend=-1) != 0
-        if threads > 1:  # a file of many frames is cut, so that each thread gets a part
-            edge[:: -(-len(distinct) // threads)] = True
-        bounds = np.flatnonzero(edge)
-        jobs = [
-            (distinct[a:b], first[a:b])
-            for a, b in zip(bounds, [*bounds[1:], len(distinct)], strict=True)
-        ]
+        jobs = [(distinct[a:b], first[a:b]) for a, b in bounds]
         broken: list[XDicomError] = []
 
         def read(job: tuple[IntArray, IntArray]) -> None:
             self._file(*job, inner, out, broken)
 
-        run(read, jobs, threads)
+        run(read, jobs, self.threads(out.nbytes))
         if broken:
             warn_of_broken(broken)
         if len(distinct) < int((rows >= 0).sum()):
@@ -228,6 +206,35 @@ class FrameArray(BackendArray):
             for place, row in enumerate(rows):
                 if row >= 0 and copied[int(row)] != place:
                     out[place] = out[copied[int(row)]]
+
+    def threads(self, nbytes: int) -> int:
+        """Threads that pay for a result of so many bytes."""
+        return THREADS if nbytes >= self._threshold else 1
+
+    def batches(self, frames: IntArray, nbytes: int) -> tuple[IntArray, list[tuple[int, int]]]:
+        """Put frames in the order of their files, and cut them for the threads.
+
+        Parameters
+        ----------
+        frames : array of int, shape (n,)
+            Distinct frames.
+        nbytes : int
+            Bytes of the result.
+
+        Returns
+        -------
+        order : array of int, shape (n,)
+            Places of the frames, as they are read best.
+        bounds : list of (int, int)
+            First and last place in ``order`` of what one thread reads of one file.
+        """
+        order = np.lexsort((self.frames.offset[frames], self.frames.file[frames]))
+        edge = np.diff(self.frames.file[frames[order]], prepend=-1) != 0
+        threads = self.threads(nbytes)
+        if threads > 1:  # a file of many frames is cut, so that each thread gets a part
+            edge[:: -(-len(frames) // threads)] = True
+        starts = np.flatnonzero(edge).tolist()
+        return order, list(zip(starts, [*starts[1:], len(frames)], strict=True))
 
     def _file(
         self,
@@ -245,7 +252,7 @@ class FrameArray(BackendArray):
             if inner is None and len(frames) > 1 and self._run(frames, places, file, out):
                 return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
-                self._one(frame, file, inner, out[place], broken)
+                self.read_frame(frame, file, inner, out[place], broken)
 
     def _run(self, frames: IntArray, places: IntArray, file: OpenFile, out: Array) -> bool:
         """Read frames that lie side by side, in the file and in the result, with one request."""
@@ -283,7 +290,7 @@ class FrameArray(BackendArray):
     def _clear(self, values: Array, layout: PixelLayout, frame: int) -> None:
         clear_spare_bits(values, layout, self.frames.path(frame), int(self.frames.number[frame]))
 
-    def _one(
+    def read_frame(
         self,
         frame: int,
         file: OpenFile,
@@ -291,7 +298,21 @@ class FrameArray(BackendArray):
         out: Array,
         broken: list[XDicomError],
     ) -> None:
-        """Read one frame, or the part of it that is asked for, into its place."""
+        """Read one frame, or the part of it that is asked for, into its place.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the frame.
+        file : OpenFile
+            Its file.
+        inner : tuple, optional
+            Outer key of its plane; None for all of it.
+        out : array
+            Shape of what the key selects; contiguous for all of the plane.
+        broken : list of XDicomError
+            Where the error of a frame that becomes NaN is put.
+        """
         frames = self.frames
         layout = frames.layouts[frames.layout[frame]]
         COUNTER.frames += 1
@@ -319,7 +340,7 @@ class FrameArray(BackendArray):
             if direct and np.may_share_memory(stored, out):
                 return
             if inner is not None:
-                stored = _outer_keeping(stored, inner)
+                stored = outer_keeping(stored, inner)
         self.scaling.apply(stored, frame, out)
 
     def _decoded(self, layout: PixelLayout, frame: int, file: OpenFile, out: Array | None) -> Array:
@@ -356,13 +377,13 @@ class FrameArray(BackendArray):
         self, layout: PixelLayout, frame: int, file: OpenFile, inner: tuple[Any, ...]
     ) -> Array:
         """Read only the rows between the first and the last that are asked for."""
-        rows = _positions(inner[0], layout.rows)
+        rows = positions(inner[0], layout.rows)
         if not rows.size:
             return np.empty(
                 (
                     0,
                     *(
-                        len(_positions(k, n))
+                        len(positions(k, n))
                         for k, n in zip(inner[1:], layout.shape[1:], strict=True)
                     ),
                 ),
@@ -374,35 +395,8 @@ class FrameArray(BackendArray):
         self._read_into(file, int(self.frames.offset[frame]) + low * stride, slab, frame)
         if layout.spare_bits:
             self._clear(slab, layout, frame)
-        return _outer_keeping(slab, (rows - low, *inner[1:]))
+        return outer_keeping(slab, (rows - low, *inner[1:]))
 
 
 def _all_slices(key: tuple[Any, ...]) -> bool:
     return all(type(k) is slice for k in key)
-
-
-def _positions(key: Any, length: int) -> IntArray:
-    """Positions that an int, a slice or an array of ints selects."""
-    if isinstance(key, slice):
-        return np.arange(length)[key]
-    found = np.atleast_1d(np.asarray(key))
-    if found.dtype == bool:
-        return np.flatnonzero(found)
-    return np.where(found < 0, found + length, found).astype(np.int64)
-
-
-def _outer(array: IntArray, key: tuple[Any, ...]) -> IntArray:
-    """Outer indexing; ints drop their dim."""
-    for axis in reversed(range(len(key))):
-        array = array[(slice(None),) * axis + (key[axis],)]
-    return array
-
-
-def _outer_keeping(array: Array, key: tuple[Any, ...]) -> Array:
-    """Outer indexing in which ints keep their dim, at length 1."""
-    for axis in reversed(range(len(key))):
-        part = key[axis]
-        if isinstance(part, (int, np.integer)):
-            part = [part]
-        array = array[(slice(None),) * axis + (part,)]
-    return array
