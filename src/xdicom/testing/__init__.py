@@ -31,6 +31,7 @@ from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
 from xdicom.testing.series import write_series
+from xdicom.testing.slides import slide_pixels, write_pyramid, write_slide
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "remove_preamble",
     "series_pixels",
     "shift_offset_table",
+    "slide_pixels",
     "text_file",
     "truncate",
     "write_enhanced",
@@ -67,5 +69,7 @@ __all__ = [
     "write_multiframe",
     "write_non_image",
     "write_offsets",
+    "write_pyramid",
     "write_series",
+    "write_slide",
 ]
