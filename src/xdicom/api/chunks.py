@@ -28,8 +28,10 @@ def _automatic(array: xr.DataArray, preferred: dict[Any, int]) -> dict[Any, Any]
     chunks = {**dict.fromkeys(array.dims, "auto"), **whole}
     if len(whole) == len(plane):
         return chunks
-    tiles = normalize_chunks([preferred.get(d, 1) for d in array.dims], array.shape)
-    found = normalize_chunks(
+    tiles = normalize_chunks(  # type: ignore[no-untyped-call]
+        [preferred.get(d, 1) for d in array.dims], array.shape
+    )
+    found = normalize_chunks(  # type: ignore[no-untyped-call]
         tuple(chunks.values()), array.shape, dtype=array.dtype, previous_chunks=tiles
     )
     return dict(zip(array.dims, found, strict=True))

@@ -57,7 +57,7 @@ _PIXEL: Final = {
     0x7FE00009: "DoubleFloatPixelData",
 }
 # sequences of the top level that rows hold something of: under which name, and of which elements
-_PARTS: Final = {
+_PARTS: Final[dict[int, dict[str, tuple[int, ...]]]] = {
     MATRIX_ORIGIN: {
         "xdicom_matrix_origin": (0x0040072A, 0x0040073A),
         "xdicom_matrix_depth": (0x0040074A,),

@@ -30,6 +30,7 @@ from xdicom.series.custom import attribute_of
 from xdicom.series.families import BY_NAME
 from xdicom.series.keys import series_codes
 from xdicom.series.stacks import GridOptions, Stack, split_series
+from xdicom.series.tiles import TILE_DIMS
 from xdicom.sources.base import Where
 
 Rows = npt.NDArray[np.int64]
@@ -259,7 +260,7 @@ def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
     for dim in options.dims:
         name = dim_name(dim)
         names.append(name)
-        if name not in BY_NAME and name not in ("z", "instance", "flat"):
+        if name not in BY_NAME and name not in ("z", "instance", "flat", *TILE_DIMS):
             columns[name] = attribute_of(table, dim)
     if len(set(names)) < len(names):
         raise ValueError(f"dims names one dim twice: {options.dims!r}")

@@ -234,7 +234,7 @@ class FrameArray(BackendArray):
         if threads > 1:  # a file of many frames is cut, so that each thread gets a part
             edge[:: -(-len(frames) // threads)] = True
         starts = np.flatnonzero(edge).tolist()
-        return order, list(zip(starts, [*starts[1:], len(frames)], strict=True))
+        return order, list(zip(starts, [*starts, len(frames)][1:], strict=True))
 
     def _file(
         self,

@@ -251,7 +251,9 @@ def _as_slice(places: IntArray) -> Places:
 
 
 def _as_array(places: Places) -> IntArray:
-    return np.arange(places.start, places.stop, places.step) if isinstance(places, slice) else places
+    return (
+        np.arange(places.start, places.stop, places.step) if isinstance(places, slice) else places
+    )
 
 
 @cache

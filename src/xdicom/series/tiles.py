@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from xdicom.errors import InconsistentSeriesError, NotHypercubeError, ResourceLimitError
 from xdicom.headers.table import Column, FrameTable
-from xdicom.series.codes import Codes, cluster, combine
+from xdicom.series.codes import Codes, Floats, cluster, combine
 from xdicom.series.grid import Axis, Grid, IntArray
 from xdicom.series.reports import MOST_CELLS
 
@@ -24,8 +23,8 @@ _SAME_PLANE: Final = 1e-3
 """µm: focal planes closer than this are one."""
 MOST_PIXELS: Final = 2**22
 """Rows or columns of a total matrix: a metre of the finest pixels there are."""
-DIMS: Final = ("SegmentNumber", "optical_path", "focal_plane")
-"""Frame dims that tiled images may have, outer to inner."""
+TILE_DIMS: Final = ("optical_path", "focal_plane")
+"""Frame dims that only tiled images have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +145,7 @@ def of_cells(table: FrameTable, grid: Grid) -> FrameTable:
     return table if len(kept) == len(table.columns) else replace(table, columns=kept)
 
 
-def depths(table: FrameTable, grid: Grid) -> npt.NDArray[np.float64] | None:
+def depths(table: FrameTable, grid: Grid) -> Floats | None:
     """Height of each focal plane above the glass in µm, shape (planes,); None where unknown.
 
     Each tile's own, or else those that the origin of the matrix and SpacingBetweenSlices tell.
@@ -167,16 +166,16 @@ def depths(table: FrameTable, grid: Grid) -> npt.NDArray[np.float64] | None:
     step = table.numbers("SpacingBetweenSlices")
     if np.isnan(step).any() or step.min() != step.max() or step.min() <= 0:
         return None
-    return base + 1000.0 * float(step[0]) * np.arange(count)
+    return base + 1000.0 * float(step[0]) * np.arange(count, dtype=np.float64)
 
 
-def numbers_of(table: FrameTable, name: str, width: int) -> npt.NDArray[np.float64] | None:
+def numbers_of(table: FrameTable, name: str, width: int) -> Floats | None:
     """Numbers that all rows have in common of a column of ours, which has no VR; None for none."""
     column = table.column(name)
     found = Column(column.codes, column.texts, "DS").numbers(width).reshape(-1, width)
     if not len(found) or np.isnan(found).any() or (found != found[0]).any():
         return None
-    first: npt.NDArray[np.float64] = found[0]
+    first: Floats = found[0]
     return first
 
 

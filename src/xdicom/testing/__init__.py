@@ -30,8 +30,9 @@ from xdicom.testing.layout import ElementSpan, edit, element_span
 from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
+from xdicom.testing.pyramids import write_pyramid
 from xdicom.testing.series import write_series
-from xdicom.testing.slides import slide_pixels, write_pyramid, write_slide
+from xdicom.testing.slides import slide_pixels, write_slide
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
 
 __all__ = [

@@ -1,9 +1,10 @@
-"""Total pixel matrices in, tiled whole-slide files out: full, sparse, in parts, as a pyramid."""
+"""A total pixel matrix in, a tiled whole-slide file out: full, sparse, or in parts."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ _MULTIPLIERS = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F], np.uin
 def slide_pixels(
     shape: Sequence[int], dtype: DTypeLike = "uint8", *, samples: int = 1, seed: int = 0
 ) -> Matrix:
-    """Make a matrix in which the values around a pixel tell where it is.
+    r"""Make a matrix in which the values around a pixel tell where it is.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def slide_pixels(
 
     Returns
     -------
-    ndarray, shape (\\*shape,) or (\\*shape, 3)
+    ndarray, shape (\*shape,) or (\*shape, 3)
 
     Examples
     --------
@@ -154,7 +155,7 @@ def write_slide(
     paths = list(optical_paths) or [str(i + 1) for i in range(whole.shape[0])]
     planes = list(heights) or [2.0 * i for i in range(whole.shape[1])]
     counts = -(-whole.shape[2] // tile[0]), -(-whole.shape[3] // tile[1])
-    places: list[Place] = list(np.ndindex(len(paths), len(planes), *counts))  # type: ignore[arg-type]
+    places: list[Place] = list(np.ndindex(len(paths), len(planes), *counts))
     left_out = set(drop)
     places = [place for place in places if place not in left_out]
     if shuffle is not None:
@@ -213,7 +214,7 @@ def write_slide(
     made = []
     target = Path(path)
     ends = np.linspace(0, len(places), parts + 1).round().astype(int).tolist()
-    for part, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+    for part, (first, last) in enumerate(pairwise(ends)):
         own: dict[Key, Any] = {
             "SOPInstanceUID": uid("instance", *name, part),
             "InstanceNumber": instance_number + part,
@@ -240,81 +241,6 @@ def write_slide(
         made.append(
             write_object(file, {**top, **own, **tables}, attributes or {}, value, transfer_syntax)
         )
-    return made
-
-
-def write_pyramid(
-    folder: str | os.PathLike[str],
-    matrix: Any,
-    *,
-    levels: int = 3,
-    label: bool = True,
-    overview: bool = True,
-    shuffle: int | None = None,
-    pixel_spacing: tuple[float, float] = (0.0005, 0.0005),
-    **options: Any,
-) -> dict[str, Matrix]:
-    """Write a slide as scanners do: levels each half of the one before, a label and an overview.
-
-    Parameters
-    ----------
-    folder : path
-        Where the files go; made where it does not exist.
-    matrix : array
-        The largest level, as for :func:`write_slide`.
-    levels : int
-        How many levels, the first is the matrix.
-    label, overview : bool
-        Whether to write them.
-    shuffle : int, optional
-        Seed of a random order of file names and of InstanceNumber.
-    pixel_spacing : (float, float)
-        Of the largest level, mm.
-    **options
-        Of :func:`write_slide`, for the levels.
-
-    Returns
-    -------
-    dict of str to ndarray
-        By the name of the node: ``level0`` …, ``label``, ``overview``.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from xdicom.testing import slide_pixels, write_pyramid
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     made = write_pyramid(folder, slide_pixels((64, 80)))
-    >>> {name: array.shape for name, array in made.items()}["level1"]
-    (32, 40)
-    """
-    whole = np.asarray(matrix)
-    first = 0 if whole.ndim in (2, 3) else 2
-    made: dict[str, Matrix] = {}
-    for level in range(levels):
-        step = (slice(None),) * first + (slice(None, None, 2**level),) * 2
-        made[f"level{level}"] = whole[step]
-    seed = int(options.get("seed", 0))
-    beside = {"label": (label, (20, 30), 5), "overview": (overview, (25, 60), 6)}
-    for name, (wanted, size, number) in beside.items():
-        if wanted:
-            made[name] = slide_pixels(size, samples=3, seed=seed + number)
-    order = list(range(len(made)))
-    if shuffle is not None:
-        order = np.random.default_rng(shuffle).permutation(len(made)).tolist()
-    for (name, array), number in zip(made.items(), order, strict=True):
-        path = Path(folder) / f"{number:03d}.dcm"
-        if name.startswith("level"):
-            level = int(name.removeprefix("level"))
-            spacing = (pixel_spacing[0] * 2**level, pixel_spacing[1] * 2**level)
-            kind = ("DERIVED", "PRIMARY", "VOLUME", "RESAMPLED" if level else "NONE")
-            own = {**options, "pixel_spacing": spacing, "image_type": kind}
-        else:
-            kind = ("ORIGINAL", "PRIMARY", name.upper(), "NONE")
-            kept = ("seed", "series_uid", "study_uid", "series_number", "patient_id")
-            own = {k: options[k] for k in kept if k in options}
-            own |= {"tile": array.shape[:2], "pixel_spacing": (0.5, 0.5), "image_type": kind}
-            own |= {"organization": None}
-        write_slide(path, array, instance_number=10 * number + 1, **own)
     return made
 
 
