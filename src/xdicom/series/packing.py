@@ -22,7 +22,7 @@ from xdicom.series.geometry import Geometry
 from xdicom.series.grid import Axis, Grid, IntArray, Rejected
 from xdicom.series.reports import MOST_CELLS
 from xdicom.series.stacks import Stack, taken
-from xdicom.series.tiles import Tiling
+from xdicom.series.tiles import MOST_PIXELS, Tiling
 
 # The bytes are one zlib stream: the length of a JSON header, the header, then the numbers of one
 # array after the other. In the header a JSON array is a tuple, and an object has one key, which
@@ -390,6 +390,7 @@ def _check_tiling(tiling: Tiling, frames: int) -> None:
         tiles.shape == cells.shape == (frames,)
         and _within(tiles, 0, frames)
         and _within(cells, 0, np.iinfo(np.int64).max)
+        and 0 < min(tiling.rows, tiling.columns) <= max(tiling.rows, tiling.columns) <= MOST_PIXELS
         and bool((np.diff(cells) > 0).all())
     )
     if not valid:
