@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     RLELossless,
@@ -53,7 +54,7 @@ def with_holes(matrix, drop, tile, fill):
 
 @pytest.fixture(
     scope="module",
-    params=["full", "sparse", "parts", "colour", "big endian", "holes", "jpeg 2000"],
+    params=["full", "sparse", "parts", "colour", "big endian", "implicit", "holes", "jpeg 2000"],
 )
 def slide(request, tmp_path_factory):
     """An array and what it should hold: tiles of 8 × 10 pixels, 3 down and 4 across."""
@@ -64,6 +65,7 @@ def slide(request, tmp_path_factory):
         "parts": {"parts": 4, "organization": "TILED_SPARSE", "shuffle": 2},
         "colour": {"transfer_syntax": RLELossless},
         "big endian": {"transfer_syntax": ExplicitVRBigEndian},
+        "implicit": {"transfer_syntax": ImplicitVRLittleEndian, "organization": "TILED_SPARSE"},
         "holes": {"organization": "TILED_SPARSE", "drop": HOLES, "shuffle": 3},
         "jpeg 2000": {"transfer_syntax": JPEG2000Lossless, "parts": 2},
     }[request.param]

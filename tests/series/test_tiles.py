@@ -267,6 +267,18 @@ def test_optical_paths_are_in_the_order_of_their_sequence(tmp_path):
     np.testing.assert_array_equal(one, WHOLE[1])
 
 
+@pytest.mark.parametrize("organization", ["TILED_FULL", "TILED_SPARSE"])
+def test_a_part_may_be_selected_before_the_matrix_is_made(tmp_path, organization):
+    write_slide(tmp_path / "a.dcm", WHOLE, tile=TILE, organization=organization,
+                optical_paths=("TRITC", "DAPI"))  # fmt: skip
+    one = stored(tmp_path, select={"OpticalPathIdentifier": "DAPI"})
+    assert one.OpticalPathIdentifier.item() == "DAPI"
+    np.testing.assert_array_equal(one, WHOLE[1])
+    two = stored(tmp_path, select={"ZOffsetInSlideCoordinateSystem": [0, 4]})
+    assert two.ZOffsetInSlideCoordinateSystem.values.tolist() == [0, 4]
+    np.testing.assert_array_equal(two, WHOLE[:, [0, 2]])
+
+
 def test_focal_planes_go_away_from_the_glass(tmp_path):
     heights = (1.0, 2.5, 4.0)
     for organization in ("TILED_FULL", "TILED_SPARSE"):
@@ -370,7 +382,7 @@ def test_a_height_that_is_not_told_is_assumed(tmp_path):
     ds.save_as(path)
     da = stored(tmp_path)
     assert da.z.item() == 0
-    assert da.slide_space.attrs["z_assumed"].startswith("0")
+    assert da.slide_space.attrs["z_assumed"].startswith("from 0")
     assert "ZOffsetInSlideCoordinateSystem" not in da.coords
 
 

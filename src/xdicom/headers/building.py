@@ -13,6 +13,7 @@ from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
 from xdicom.headers.parse import DimensionIndex, Head
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray, frame_id
 from xdicom.headers.template import Match, Template
+from xdicom.headers.tiling import Coded, implied_attributes
 from xdicom.headers.values import invalid
 from xdicom.headers.walk import UNDEFINED
 from xdicom.sources.base import FileStat
@@ -61,6 +62,12 @@ class _Growing:
             self.codes.extend(codes)
         else:
             self.codes.extend(map(self.texts.__getitem__, texts))
+
+    def coded(self, start: int, found: Coded) -> None:
+        """Give rows that follow each other texts of their own, over what they had."""
+        numbers = np.array([self.texts[text] for text in found.texts], np.int32)
+        self.rows.extend(range(start, start + len(found.codes)))
+        self.codes.frombytes(numbers[found.codes].tobytes())
 
     def build(self, length: int, vr: str) -> Column:
         """The column of a table of so many rows."""
@@ -120,6 +127,9 @@ class TableBuilder:
         attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
         for keyword, text in attributes.items():
             self._column(keyword).same(start, start + count, text)
+        if frames:
+            for keyword, coded in implied_attributes(attributes, frames).items():
+                self._column(keyword).coded(start, coded)
         self._add_frames(head.frames[:frames], start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions

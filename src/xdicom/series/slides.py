@@ -46,7 +46,7 @@ def slide_geometry(table: FrameTable, grid: Grid) -> Geometry:
         spacing, kind = _of_volume(table)
     cosines = table.numbers("ImageOrientationSlide", 6).reshape(-1, 6)
     origin = numbers_of(table, "xdicom_matrix_origin", 2)
-    heights = depths(table, grid)
+    heights, _ = depths(table, grid)
     if np.isnan(cosines).any() or (cosines != cosines[0]).any() or origin is None or not spacing:
         return Geometry("none", spacing=spacing, spacing_kind=kind)
     row, column = unit_cosines(cosines[0], table.path(0), "ImageOrientationSlide")
@@ -57,9 +57,8 @@ def slide_geometry(table: FrameTable, grid: Grid) -> Geometry:
     if heights is not None:
         places[:, 2] = heights * _MICROMETRE
     z = np.round(places @ np.cross(row, column), DECIMALS) + 0.0
-    known = heights is not None or count == 1
     x0, y0 = (np.round(places[0] @ np.stack([row, column]).T, DECIMALS) + 0.0).tolist()
-    regular, gaps = regularity(np.sort(z)) if known else (True, ())
+    regular, gaps = regularity(np.sort(z))
     return Geometry(
         "slide",
         row,
@@ -67,7 +66,7 @@ def slide_geometry(table: FrameTable, grid: Grid) -> Geometry:
         spacing,
         kind,
         (x0, y0),
-        z if known else None,
+        z if heights is not None else None,
         _thickness(table) if count == 1 else None,
         regular,
         gaps,
@@ -134,8 +133,8 @@ def slide_coordinates(
         space["z_step_assumed"] = geometry.z_step_assumed
     elif geometry.z is not None and len(geometry.z) > 1 and geometry.regular:
         space["z_step"] = round(float(np.median(np.diff(geometry.z))), DECIMALS)
-    if geometry.z is not None and depths(table, grid) is None:
-        space["z_assumed"] = "0: no ZOffsetInSlideCoordinateSystem"
+    if geometry.z is not None and depths(table, grid)[1]:
+        space["z_assumed"] = "from 0: no ZOffsetInSlideCoordinateSystem"
     if not geometry.regular:
         space["regular"] = "no"
     found["slide_space"] = xr.Variable((), np.int64(0), space)
@@ -149,10 +148,11 @@ def _along(direction: Floats | None) -> dict[str, Any]:
 def _planes(table: FrameTable, grid: Grid, geometry: Geometry) -> dict[str, xr.Variable]:
     """Place of each focal plane: along the normal in mm, and above the glass in µm."""
     dims = () if grid.axis("focal_plane") is None else ("focal_plane",)
+    heights, assumed = depths(table, grid)
     found = {}
     for name, values, attrs in (
         ("z", geometry.z, {"units": "mm"} | _along(geometry.normal)),
-        ("ZOffsetInSlideCoordinateSystem", depths(table, grid), {"units": "um"}),
+        ("ZOffsetInSlideCoordinateSystem", None if assumed else heights, {"units": "um"}),
     ):
         if values is not None:
             found[name] = xr.Variable(dims, values if dims else values[0], attrs)

@@ -11,6 +11,7 @@ import numpy as np
 
 from xdicom.errors import InconsistentSeriesError, NotHypercubeError, ResourceLimitError
 from xdicom.headers.table import Column, FrameTable
+from xdicom.headers.tiling import full_order
 from xdicom.series.codes import Codes, Floats, cluster, combine
 from xdicom.series.grid import Axis, Grid, IntArray
 from xdicom.series.reports import MOST_CELLS
@@ -55,6 +56,8 @@ def is_tiled(table: FrameTable) -> bool:
 
     A label or an overview whose size is not that of the total matrix is an image of its own.
     """
+    if "TotalPixelMatrixRows" not in table.columns:
+        return False
     size = [_constant(table, k) for k in ("TotalPixelMatrixRows", "TotalPixelMatrixColumns")]
     if None in size:
         return False
@@ -145,10 +148,15 @@ def of_cells(table: FrameTable, grid: Grid) -> FrameTable:
     return table if len(kept) == len(table.columns) else replace(table, columns=kept)
 
 
-def depths(table: FrameTable, grid: Grid) -> Floats | None:
-    """Height of each focal plane above the glass in µm, shape (planes,); None where unknown.
+def depths(table: FrameTable, grid: Grid) -> tuple[Floats | None, bool]:
+    """Height of each focal plane above the glass in µm, and whether it is only assumed.
 
-    Each tile's own, or else those that the origin of the matrix and SpacingBetweenSlices tell.
+    Returns
+    -------
+    heights : array of float, shape (planes,), or None
+        None where several planes have no known distance, or one plane follows the tissue.
+    assumed : bool
+        Whether no header says how high the first plane is: then that is 0.
     """
     axis = grid.axis("focal_plane")
     count = 1 if axis is None else axis.size
@@ -158,15 +166,14 @@ def depths(table: FrameTable, grid: Grid) -> Floats | None:
         found = np.full(count, np.inf)
         np.minimum.at(found, codes, own)
         one = np.isfinite(found).all() and (own - found[codes] <= _SAME_PLANE).all()
-        return found if one else None
+        return (found, False) if one else (None, False)
     start = numbers_of(table, "xdicom_matrix_depth", 1)
     base = 0.0 if start is None else float(start[0])
-    if count == 1:
-        return None if start is None else np.array([base])
     step = table.numbers("SpacingBetweenSlices")
-    if np.isnan(step).any() or step.min() != step.max() or step.min() <= 0:
-        return None
-    return base + 1000.0 * float(step[0]) * np.arange(count, dtype=np.float64)
+    if count > 1 and (np.isnan(step).any() or step.min() != step.max() or step.min() <= 0):
+        return None, True
+    distance = 1000.0 * float(step[0]) if count > 1 else 0.0
+    return base + distance * np.arange(count, dtype=np.float64), start is None
 
 
 def numbers_of(table: FrameTable, name: str, width: int) -> Floats | None:
@@ -252,9 +259,7 @@ def _implicit(table: FrameTable, counts: tuple[int, int]) -> _Placed | None:
         )
     if (number >= tiles * planes * outer).any():
         raise LooseTilesError("frames are numbered beyond those of TILED_FULL")
-    rest, tile = np.divmod(number, tiles)
-    path, plane = np.divmod(rest, planes)
-    row, column = np.divmod(tile, counts[1])
+    path, plane, row, column = full_order(number, counts, planes)
     axes = [_axis("focal_plane", plane, planes)]
     if segments:
         axes.insert(0, _axis("SegmentNumber", path, outer, np.arange(1, outer + 1)))
@@ -262,7 +267,15 @@ def _implicit(table: FrameTable, counts: tuple[int, int]) -> _Placed | None:
         axes.insert(0, _axis("optical_path", path, outer))
     if told.any():
         _check_told(table, row, column)
+    if declared is not None:  # what was not selected is no hole
+        axes = [_used(axis) for axis in axes]
     return axes, row, column
+
+
+def _used(axis: Axis) -> Axis:
+    """An axis without the indices that no frame has."""
+    used = np.unique(axis.codes)
+    return axis if len(used) == axis.size else axis.taken(used)
 
 
 def _declared(table: FrameTable) -> int | None:
