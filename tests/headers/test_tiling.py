@@ -93,3 +93,21 @@ def test_order_is_that_of_the_standard():
     order = full_order(np.arange(2 * 3 * 4 * 5), (4, 5), 3)
     expected = np.array(list(np.ndindex(2, 3, 4, 5))).T
     np.testing.assert_array_equal(np.stack(order), expected)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1",
+                                    "1.2.840.10008.1.2.2"])  # fmt: skip
+def test_rows_hold_the_origin_and_the_optical_paths(tmp_path, syntax):
+    write_slide(tmp_path / "a.dcm", WHOLE, optical_paths=("B", "A"), descriptions=("x\\y", "ä"),
+                heights=(0.5, 2.0, 3.5), transfer_syntax=syntax, origin=(1.5, -2))  # fmt: skip
+    table = scan_table(tmp_path)
+    found = {k: c.texts for k, c in table.columns.items() if k.startswith("xdicom_")}
+    assert found["xdicom_matrix_origin"] == ("1.5\\-2.0",)
+    assert found["xdicom_matrix_depth"] == ("0.5",)
+    assert found["xdicom_optical_paths"] == ("B\\A",)
+    assert found["xdicom_optical_path_names"] == ("x/y\\ä",)
+    paths = tmp_path / "none" / "a.dcm"
+    nothing = {"OpticalPathSequence": [], "TotalPixelMatrixOriginSequence": None}
+    write_slide(paths, WHOLE[:1, :1], attributes=nothing)
+    columns = scan_table(paths.parent).columns
+    assert not {"xdicom_optical_paths", "xdicom_matrix_origin"} & set(columns)

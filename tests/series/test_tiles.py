@@ -505,6 +505,15 @@ def test_stacks_come_back_from_an_index(tmp_path, seed):
     shutil.rmtree(tmp_path / "none", ignore_errors=True)
 
 
+def test_padding_is_found_tile_by_tile(tmp_path):
+    write_slide(tmp_path / "a.dcm", ONE, tile=TILE, attributes={"PixelPaddingValue": 65535})
+    with pytest.raises(GeometryError, match="put together of tiles"):
+        stored(tmp_path).dicom.padding_mask()
+    mask = stored(tmp_path, dims="flat").dicom.padding_mask()
+    assert mask.shape == (12, *TILE)
+    assert mask[-1, 5:].all()  # beyond the last row
+
+
 def test_a_slide_is_not_written(tmp_path):
     write_slide(tmp_path / "in" / "a.dcm", ONE, tile=TILE)
     da = stored(tmp_path / "in")

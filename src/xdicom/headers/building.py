@@ -292,7 +292,7 @@ class TableBuilder:
 
 def _own_attributes(head: Head, frames: int) -> dict[str, str]:
     """What a row holds beside the attributes of the header."""
-    found = {"xdicom_transfer_syntax": head.transfer_syntax}
+    found = {"xdicom_transfer_syntax": head.transfer_syntax, **head.parts}
     if head.pixel is not None:
         found["xdicom_pixel_element"] = head.pixel.keyword
         found["xdicom_pixel_vr"] = head.pixel.vr

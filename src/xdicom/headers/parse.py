@@ -126,6 +126,8 @@ class Head:
     """The dimension indices that the object declares."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """What rows hold of sequences at the top level, under names of ours."""
     preamble: bool = True
     """Whether the file has a DICOM preamble."""
     encoding: Encoding = EXPLICIT_LE
@@ -328,7 +330,7 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     elif element.tag in _PARTS:
-        head.attributes |= _parts(element, texts)
+        head.parts |= _parts(element, texts)
     else:
         groups = GroupReader(texts)
         for item in element.items():

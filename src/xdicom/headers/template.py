@@ -259,6 +259,7 @@ class Template:
             attributes,
             dimensions=self.head.dimensions,
             modality_lut=self.head.modality_lut,
+            parts=self.head.parts,
             problems=problems,
         )
 
