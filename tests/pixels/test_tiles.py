@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -54,7 +55,17 @@ def with_holes(matrix, drop, tile, fill):
 
 @pytest.fixture(
     scope="module",
-    params=["full", "sparse", "parts", "colour", "big endian", "implicit", "holes", "jpeg 2000"],
+    params=[
+        "full",
+        "sparse",
+        "parts",
+        "colour",
+        "big endian",
+        "implicit",
+        "deflated",
+        "holes",
+        "jpeg 2000",
+    ],
 )
 def slide(request, tmp_path_factory):
     """An array and what it should hold: tiles of 8 × 10 pixels, 3 down and 4 across."""
@@ -65,6 +76,7 @@ def slide(request, tmp_path_factory):
         "parts": {"parts": 4, "organization": "TILED_SPARSE", "shuffle": 2},
         "colour": {"transfer_syntax": RLELossless},
         "big endian": {"transfer_syntax": ExplicitVRBigEndian},
+        "deflated": {"transfer_syntax": DeflatedExplicitVRLittleEndian},
         "implicit": {"transfer_syntax": ImplicitVRLittleEndian, "organization": "TILED_SPARSE"},
         "holes": {"organization": "TILED_SPARSE", "drop": HOLES, "shuffle": 3},
         "jpeg 2000": {"transfer_syntax": JPEG2000Lossless, "parts": 2},

@@ -17,7 +17,7 @@ from xarray.core import indexing
 
 from xdicom.errors import ResourceLimitError, XDicomError
 from xdicom.pixels.array import COUNTER, FrameArray
-from xdicom.pixels.decode import warn_of_broken
+from xdicom.pixels.decode import open_frames, warn_of_broken
 from xdicom.pixels.indexing import dropped, positions, transposed
 from xdicom.pixels.pool import run
 from xdicom.sources.base import OpenFile
@@ -207,7 +207,8 @@ class TiledArray(BackendArray):
         def read(bound: tuple[int, int]) -> None:
             part = order[slice(*bound)]
             COUNTER.files += 1
-            with self.tiles.frames.open(int(frames[part[0]])) as file:
+            first, last = int(frames[part[0]]), int(frames[part[-1]])
+            with open_frames(self.tiles.frames, first, last) as file:
                 for place, frame in zip(hits[part].tolist(), frames[part].tolist(), strict=True):
                     take(place, frame, file, broken)
 
