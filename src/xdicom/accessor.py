@@ -20,6 +20,7 @@ from xdicom.selecting.iterating import iter_frames
 from xdicom.selecting.pixel_headers import padding_mask
 from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
+from xdicom.selecting.segments import segments
 from xdicom.selecting.values import Key
 from xdicom.writing.files import to_dicom
 
@@ -70,6 +71,11 @@ class _ArrayAccessor:
     def problems(self) -> pd.DataFrame:
         """What was wrong with the files: kind, file, frame, message, excluded."""
         return values.problems(self._obj)
+
+    @property
+    def segments(self) -> pd.DataFrame:
+        """The segments of a segmentation: a row each (`xdicom.selecting.segments.segments`)."""
+        return segments(self._obj)
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:
@@ -182,9 +188,15 @@ class DataTreeAccessor:
             return values.problem_frame([])
         return pd.concat(frames).drop_duplicates().reset_index(drop=True)
 
-    def _one(self) -> DatasetAccessor:
-        """The only array at or below this node, for what makes no sense of several."""
-        found = [(p, ds) for p, ds in self._nodes() if VARIABLE in ds]
+    def _one(self, *, pixels: bool = True) -> DatasetAccessor:
+        """The only array at or below this node, for what makes no sense of several.
+
+        Without ``pixels``: where there is none, the only node with headers.
+        """
+        nodes = list(self._nodes())
+        found = [(p, ds) for p, ds in nodes if VARIABLE in ds]
+        if not found and not pixels:
+            found = nodes
         if len(found) != 1:
             paths = ", ".join(p for p, _ in found[:10]) or "none"
             raise ValueError(
@@ -193,8 +205,13 @@ class DataTreeAccessor:
         return DatasetAccessor(found[0][1])
 
     def header(self, *, source: Source | None = None, **indexers: int) -> FileDataset:
-        """The header of one frame of the node's only array."""
-        return self._one().header(source=source, **indexers)
+        """The header of one frame of the node's only array, or of one object without pixels."""
+        return self._one(pixels=False).header(source=source, **indexers)
+
+    @property
+    def segments(self) -> pd.DataFrame:
+        """The segments of the node's only array."""
+        return self._one().segments
 
     @property
     def affine(self) -> npt.NDArray[np.float64]:

@@ -19,6 +19,7 @@ from xdicom.writing.uids import instance_uid, series_uid
         uid.LegacyConvertedEnhancedCTImageStorage,
         uid.SegmentationStorage,
         uid.ParametricMapStorage,
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
         uid.VLWholeSlideMicroscopyImageStorage,
         uid.BreastTomosynthesisImageStorage,
         uid.XRay3DAngiographicImageStorage,
@@ -27,6 +28,11 @@ from xdicom.writing.uids import instance_uid, series_uid
 def test_functional_groups_come_later(sop_class):
     with pytest.raises(ConformanceError, match="later version"):
         class_of(sop_class)
+
+
+def test_doses_are_not_written():
+    with pytest.raises(ConformanceError, match="RT Dose"):
+        class_of(uid.RTDoseStorage)
 
 
 @pytest.mark.parametrize(

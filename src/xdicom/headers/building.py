@@ -300,4 +300,4 @@ def _own_attributes(head: Head, frames: int) -> dict[str, str]:
             found["xdicom_cine"] = "1"
     if head.modality_lut:
         found["xdicom_modality_lut"] = "1"
-    return found
+    return found | head.segmentation if head.segmentation else found

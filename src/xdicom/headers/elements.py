@@ -23,7 +23,8 @@ _WANTED: Final[dict[str, str]] = {
         FrameIncrementPointer Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation
         SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue PixelPaddingRangeLimit
         RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth PresentationLUTShape
-        DoseGridScaling DoseUnits Units DecayCorrection ExtendedOffsetTable
+        DoseGridScaling DoseUnits DoseType DoseSummationType SegmentationType
+        SegmentationFractionalType MaximumFractionalValue Units DecayCorrection ExtendedOffsetTable
         ExtendedOffsetTableLengths""",
     "geometry": """
         ImagePositionPatient ImageOrientationPatient PixelSpacing ImagerPixelSpacing
@@ -105,12 +106,17 @@ IMAGE_CLASSES: Final[frozenset[str]] = frozenset(
 )
 """SOP classes of images, whose instances should have pixels."""
 
+SPECTROSCOPY: Final = "1.2.840.10008.5.1.4.1.1.4.2"
+"""The SOP class whose Rows and Columns are those of voxels, not of an image."""
+
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
 DIMENSION_INDEX: Final = 0x00209222
 MODALITY_LUT: Final = 0x00283000
 MATRIX_ORIGIN: Final = 0x00480008
 OPTICAL_PATHS: Final = 0x00480105
+REFERENCED_SERIES: Final = 0x00081115
+SEGMENT_SEQUENCE: Final = 0x00620002
 
 # Functional-group macros of PS3.3 C.7.6.16.2 and of the MR, CT, PET and XA multi-frame modules,
 # with the sequences nested in them that hold a family's attribute. Keywords are read from these

@@ -133,18 +133,20 @@ def is_encapsulated(transfer_syntax: str) -> bool:
     >>> is_encapsulated("1.2.840.10008.1.2.4.90"), is_encapsulated("1.2.840.10008.1.2.1")
     (True, False)
     """
-    uid = _uid(transfer_syntax)
+    uid = uid_of(transfer_syntax)
     return is_public(transfer_syntax) and uid.is_compressed and not uid.is_deflated
 
 
 @lru_cache(maxsize=256)
 def is_public(transfer_syntax: str) -> bool:
     """Whether a UID is a transfer syntax of the standard; only a vendor knows any other."""
-    uid = _uid(transfer_syntax)
+    uid = uid_of(transfer_syntax)
     return uid.is_transfer_syntax and not uid.is_private
 
 
-def _uid(text: str) -> UID:
+@lru_cache(maxsize=256)
+def uid_of(text: str) -> UID:
+    """A text as pydicom's UID, whose checks take longer than reading a small frame."""
     return UID(text, validation_mode=IGNORE)  # a text that is no UID is answered, not warned of
 
 

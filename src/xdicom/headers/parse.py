@@ -19,7 +19,10 @@ from xdicom.headers.elements import (
     MODALITY_LUT,
     OPTICAL_PATHS,
     PER_FRAME_GROUPS,
+    REFERENCED_SERIES,
+    SEGMENT_SEQUENCE,
     SHARED_GROUPS,
+    SPECTROSCOPY,
     WANTED,
     keyword_of,
 )
@@ -36,6 +39,13 @@ from xdicom.headers.meta import (
     is_encapsulated,
     is_public,
     read_file_meta,
+)
+from xdicom.headers.segments import (
+    SEGMENTATIONS,
+    SEGMENTED,
+    SEGMENTS,
+    series_referred_to,
+    text_of_segments,
 )
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import (
@@ -67,8 +77,15 @@ _PARTS: Final[dict[int, dict[str, tuple[int, ...]]]] = {
         "xdicom_optical_path_names": (0x00480107,),
     },
 }
+_OF_SEGMENTATIONS: Final = {
+    REFERENCED_SERIES: (SEGMENTED, series_referred_to),
+    SEGMENT_SEQUENCE: (SEGMENTS, text_of_segments),
+}
 _SEQUENCES: Final = frozenset(
-    (SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT, *_PARTS)
+    (
+        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT),
+        *(*_OF_SEGMENTATIONS, *_PARTS),
+    )
 )
 _DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
@@ -128,6 +145,8 @@ class Head:
     """Whether a Modality LUT stands in the header."""
     parts: dict[str, str] = field(default_factory=dict)
     """What rows hold of sequences at the top level, under names of ours."""
+    segmentation: dict[str, str] = field(default_factory=dict)
+    """Of segmentations: their segments, and the series that they refer to, by column."""
     preamble: bool = True
     """Whether the file has a DICOM preamble."""
     encoding: Encoding = EXPLICIT_LE
@@ -139,6 +158,8 @@ class Head:
     def is_image(self) -> bool:
         """Whether the object should have pixels, by its SOP class or its Rows."""
         sop_class = self.attributes.get("SOPClassUID")
+        if sop_class == SPECTROSCOPY:
+            return False
         return sop_class in IMAGE_CLASSES or "Rows" in self.attributes
 
 
@@ -324,9 +345,17 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read the functional groups, the dimension indices, or whether there is a Modality LUT."""
+    """Read the functional groups, the dimension indices, or whether there is a Modality LUT.
+
+    Of segmentations their segments, and the series that they refer to.
+    """
     if element.tag == MODALITY_LUT:
         head.modality_lut = any(True for _ in element.items())
+    elif element.tag in _OF_SEGMENTATIONS:
+        if head.attributes.get("SOPClassUID") in SEGMENTATIONS:
+            name, read = _OF_SEGMENTATIONS[element.tag]
+            if text := read(element, texts):
+                head.segmentation[name] = text
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     elif element.tag in _PARTS:

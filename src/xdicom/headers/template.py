@@ -21,6 +21,7 @@ from xdicom.headers.elements import (
     MODALITY_LUT,
     OPTICAL_PATHS,
     PER_FRAME_GROUPS,
+    SEGMENT_SEQUENCE,
     SHARED_GROUPS,
     WANTED,
     tag_of,
@@ -61,7 +62,7 @@ _USUAL: Final = frozenset(
     if (tag := tag_of(keyword)) is not None
 )
 """Elements that differ in nearly every series: they are taken to from the first file on."""
-_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS))
+_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, SEGMENT_SEQUENCE))
 
 _SHORT: Final = struct.Struct("<H").unpack_from
 _LONG: Final = struct.Struct("<L").unpack_from

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 
-from xdicom.headers.elements import WANTED, WANTED_VR
+from xdicom.headers.elements import WANTED_VR, keyword_of
 
 CHARACTER_SET: Final = 0x00080005
 PIXEL_REPRESENTATION: Final = 0x00280103
@@ -157,7 +157,7 @@ class Texts:
         return "\\".join(map(repr, values))
 
     def _invalid(self, tag: int, what: str) -> None:
-        self._note("InvalidValue", f"{WANTED[tag]} {what}; taken as missing")
+        self._note("InvalidValue", f"{keyword_of(tag)} {what}; taken as missing")
 
     def _decoded(self, raw: bytes) -> str:
         try:

@@ -32,6 +32,7 @@ from xdicom.series.attributes import (
     plane_coordinates,
 )
 from xdicom.series.custom import attribute_of
+from xdicom.series.segments import background, is_segmentation, segment_coordinates
 from xdicom.series.slides import slide_coordinates
 from xdicom.series.stacks import LOOSE_TILES, Stack
 from xdicom.series.tiles import of_cells
@@ -87,7 +88,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         )
     decoder_options = decoder_options_from(options.decoder_options or {}, frames.layouts)
     tiling = stack.tiling
-    holes = (grid.rows < 0).any() if tiling is None else tiling.fill is None and tiling.holes > 0
+    holes = (grid.rows < 0).any() if tiling is None else tiling.holes > 0
     fill_value = _fill_value(options, scaling.dtype, bool(holes), table)
     frame_array = FrameArray(
         frames,
@@ -103,8 +104,6 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     array: FrameArray | TiledArray = frame_array
     if tiling is not None:
         shape = (*grid.shape, tiling.rows, tiling.columns)
-        if tiling.holes and tiling.fill is not None and options.fill_value is None:
-            fill_value = tiling.fill
         array = TiledArray(frame_array, tiling.cells, shape, fill_value)
     dims = (*grid.dims, "y", "x", "sample")[: array.ndim]
     attrs: dict[str, Any] = descriptive_attrs(table)
@@ -137,6 +136,7 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     else:
         coords = frame_coordinates(of_cells(table, grid), grid, geometry, wanted)
         coords.update(slide_coordinates(table, grid, geometry, tiling, reference))
+    coords.update(segment_coordinates(table, grid))
     if "sample" in dims:
         names = (
             ["R", "G", "B"]
@@ -187,6 +187,8 @@ def _fill_value(
 ) -> float:
     if not holes:
         return 0 if dtype.kind in "iu" else np.nan
+    if options.fill_value is None and is_segmentation(table):
+        return background(table)  # what is absent is empty (PS3.3 C.8.20.2)
     if options.fill_value is None and dtype.kind in "iu":
         raise ValueError(
             f"holes of integers ({dtype}) need a fill_value= (in {table.root}); "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from pydicom.uid import UID
 
 from xdicom.errors import (
     AmbiguousSeriesError,
@@ -25,10 +26,12 @@ from xdicom.headers.validate import Leniency
 from xdicom.opening.arrays import dataset_of, source_json
 from xdicom.opening.naming import Named, how_to_pick, is_wanted, listing, named
 from xdicom.opening.options import OpenOptions, Tag
+from xdicom.opening.segmented import SegmentedSeries
 from xdicom.series.attributes import descriptive_attrs
 from xdicom.series.custom import attribute_of
 from xdicom.series.families import BY_NAME
 from xdicom.series.keys import series_codes
+from xdicom.series.segments import is_segmentation
 from xdicom.series.stacks import GridOptions, Stack, split_series
 from xdicom.series.tiles import TILE_DIMS
 from xdicom.sources.base import Where
@@ -189,11 +192,12 @@ def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[
 
     A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …,
     a slide ``level0``, ``level1`` …, ``label``, ``overview``.
-    What cannot be made an array is a node without ``pixels`` whose ``attrs["dicom_error"]`` says
-    why.
+    Segmentations are on the grid of the series that they segment, where that is among them and
+    their positions agree. What cannot be made an array is a node without ``pixels`` whose
+    ``attrs["dicom_error"]`` says why.
     """
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={"dicom_root": root})}
-    failed: list[str] = []
+    known, waiting = SegmentedSeries(), []
     for series in found:
         base, first = series.named.path, series.table
         patient = f"/{series.named.patient}"
@@ -201,11 +205,17 @@ def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[
         groups.setdefault(f"{patient}/{series.named.study}", _study(series.named.entry))
         if len(series.stacks) > 1:
             groups[base] = xr.Dataset(attrs=descriptive_attrs(first))
+        known.add(series.stacks)
         for i, stack in enumerate(series.stacks):
             path = base if len(series.stacks) == 1 else f"{base}/{stack.name or f'a{i}'}"
-            groups[path] = _node(series.source, stack, options)
-            if "dicom_error" in groups[path].attrs:
-                failed.append(path)
+            groups[path] = xr.Dataset()
+            if is_segmentation(stack.table):  # what it segments may follow
+                waiting.append((path, series.source, stack))
+            else:
+                groups[path] = _node(series.source, stack, options)
+    for path, source, stack in waiting:
+        groups[path] = _node(source, known.aligned(stack), options)
+    failed = [path for path, node in groups.items() if "dicom_error" in node.attrs]
     if options.group is not None:
         stem = "/" + options.group.strip("/")
         groups = {p.removeprefix(stem) or "/": d for p, d in groups.items() if p.startswith(stem)}
@@ -231,9 +241,18 @@ def _node(table: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dataset:
         else:
             return dataset.assign_attrs(attrs)
     else:
-        attrs["dicom_content"] = "header only, no pixels"
+        attrs |= _content(stack.table)
     attrs["dicom_source"] = source_json(table, stack.table)
     return xr.Dataset(coords={"frame_id": ("instance", stack.table.frame_id)}, attrs=attrs)
+
+
+def _content(table: FrameTable) -> dict[str, str]:
+    """Attrs that say what objects without pixels are."""
+    attrs = {"dicom_content": "header only, no pixels"}
+    classes = table.column("SOPClassUID").texts
+    if len(classes) == 1:
+        attrs |= {"SOPClassUID": classes[0], "dicom_class": UID(classes[0]).name}
+    return attrs
 
 
 def _study(entry: SeriesEntry) -> xr.Dataset:

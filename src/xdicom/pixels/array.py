@@ -190,6 +190,8 @@ class FrameArray(BackendArray):
         distinct, first = np.unique(rows, return_index=True)
         keep = distinct >= 0
         distinct, first = distinct[keep], first[keep]
+        if not distinct.size:
+            return
         order, bounds = self.batches(distinct, out.nbytes)
         distinct, first = distinct[order], first[order]
         jobs = [(distinct[a:b], first[a:b]) for a, b in bounds]

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
-    UID,
     ExplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
@@ -27,7 +26,7 @@ from xdicom.errors import (
     UnsupportedPixelLayoutError,
     XDicomError,
 )
-from xdicom.headers.meta import inflate, read_file_meta, window_of
+from xdicom.headers.meta import inflate, read_file_meta, uid_of, window_of
 from xdicom.pixels import imagecodecs_plugin
 from xdicom.pixels.codestream import CodestreamHeader, check_codestream
 from xdicom.pixels.decoders import (
@@ -286,7 +285,7 @@ def _by_plugin(
     Not by that method itself, which warns, logs each failure as an error and tries its plug-ins
     in another order.
     """
-    runner = DecodeRunner(UID(layout.transfer_syntax))
+    runner = DecodeRunner(uid_of(layout.transfer_syntax))
     photometric = _photometric(layout, header)
     runner.set_options(
         **{

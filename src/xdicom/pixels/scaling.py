@@ -128,14 +128,17 @@ def _scale(stored: Array, slope: float, intercept: float, out: Array) -> None:
         out *= np.array(int(slope)).astype(out.dtype)
         out += np.array(int(intercept)).astype(out.dtype)
     elif out.dtype == np.float32 and _is_exact(slope, intercept, stored.dtype):
+        if slope == 1.0:
+            np.add(stored, np.float32(intercept), out=out, dtype=np.float32)
+            return
         np.multiply(stored, np.float32(slope), out=out, dtype=np.float32)
         if intercept:
             np.add(out, np.float32(intercept), out=out)
+    elif intercept == 0.0:  # numpy computes in float64 and rounds to out's dtype, in one pass
+        np.multiply(stored, slope, out=out, dtype=np.float64, casting="unsafe")
     else:
-        wide = stored.astype(np.float64)
-        wide *= slope
-        wide += intercept
-        out[...] = wide
+        wide = np.multiply(stored, slope, dtype=np.float64)
+        np.add(wide, intercept, out=out, dtype=np.float64, casting="unsafe")
 
 
 def _is_exact(slope: float, intercept: float, dtype: np.dtype[Any]) -> bool:
@@ -175,8 +178,9 @@ def scaling_of(
     -------
     Scaling
         float32 up to 16 bits and float64 above, except ``stored`` and ``exact``; stored dtype for
-        colour, palette, packed bits and segmentations, which are never scaled. Values of a
-        Parametric Map are those of its real-world value map, unless ``stored``.
+        colour, palette, packed bits and segmentations, which are never scaled; fractional
+        segmentations are divided by MaximumFractionalValue. Values of a Parametric Map are those
+        of its real-world value map, unless ``stored``.
 
     Raises
     ------
@@ -198,6 +202,8 @@ def scaling_of(
                 remedy='They are what they are: scaling="modality" leaves them so',
             )
         made = Scaling("stored", stored.dtype)
+    elif stored.fractional and kind in ("modality", "exact"):
+        made = _fractions(stored, kind)
     elif _PARAMETRIC_MAP in table.column("SOPClassUID").texts and kind in ("modality", "exact"):
         made = _real_world(stored, rwvm)
     else:
@@ -221,8 +227,9 @@ def _floats(stored: StoredValues) -> np.dtype[Any]:
 def _linear(table: FrameTable) -> tuple[Floats, Floats]:
     """Slope and intercept of each frame."""
     dose = _RT_DOSE in table.column("SOPClassUID").texts
-    slope = _rescale(table, "DoseGridScaling" if dose else "RescaleSlope", 1.0)
-    return slope, _rescale(table, "RescaleIntercept", 0.0)
+    if dose:  # PS3.3 C.8.8.3: there is no other, and without it values are no dose
+        return _rescale(table, "DoseGridScaling", None), np.zeros(len(table))
+    return _rescale(table, "RescaleSlope", 1.0), _rescale(table, "RescaleIntercept", 0.0)
 
 
 def _needed(slope: Floats, intercept: Floats) -> tuple[Floats | None, Floats | None]:
@@ -236,6 +243,11 @@ def _modality(stored: StoredValues, _: str | int | None) -> Scaling:
     lookup = modality_luts(stored)
     units = _units(stored.table) if lookup is None else lookup.units
     return Scaling("modality", _floats(stored), *_needed(*_linear(stored.table)), units, lookup)
+
+
+def _fractions(stored: StoredValues, kind: str) -> Scaling:
+    most = _rescale(stored.table, "MaximumFractionalValue", None)
+    return Scaling(kind, _floats(stored), 1 / most, np.zeros(len(most)))
 
 
 def _exact(stored: StoredValues, rwvm: str | int | None) -> Scaling:
@@ -317,31 +329,39 @@ def _without_padding(made: Scaling, stored: StoredValues, kind: str) -> Scaling:
     return replace(made, padding=limits) if found and made.dtype.kind == "f" else made
 
 
-def _rescale(table: FrameTable, keyword: str, default: float) -> Floats:
+def _rescale(table: FrameTable, keyword: str, default: float | None) -> Floats:
+    """A factor or an offset (whose default is 0) of each frame; without default all need one."""
     column = table.column(keyword)
     values = column.numbers()
-    bad = (column.codes >= 0) & ~np.isfinite(values)
-    if default == 1.0:
+    bad = ~np.isfinite(values)
+    if default is not None:
+        bad &= column.codes >= 0
+    if default != 0.0:
         bad |= values == 0
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
+        missing = column.codes[row] < 0
         raise MissingAttributeError(
-            f"{keyword} is invalid",
+            f"{keyword} is " + ("missing" if missing else "invalid"),
             file=table.path(row),
             frame=int(table.frame_number[row]),
-            expected="a number" + (" other than 0" if default == 1.0 else ""),
-            found=repr(column.texts[column.codes[row]]),
+            expected="a number" + (" other than 0" if default != 0.0 else ""),
+            found="nothing" if missing else repr(column.texts[column.codes[row]]),
             remedy='scaling="stored" gives the stored values without it',
         )
-    return np.where(np.isnan(values), default, values)
+    return values if default is None else np.where(np.isnan(values), default, values)
 
 
 def _units(table: FrameTable) -> str:
+    said = False
     for keyword in ("RescaleType", "Units", "DoseUnits"):
         column = table.column(keyword)
         if len(column.texts) == 1 and column.complete:
-            unit = column.texts[0]
-            return "" if unit in ("US", "NONE") else unit
+            said = True
+            if column.texts[0] not in ("US", "NONE"):  # which leave it to the next to say
+                return column.texts[0]
+    if said:
+        return ""
     modality = table.column("Modality")
     kinds = {t.split("\\")[0] for t in table.column("ImageType").texts}
     if modality.texts == ("CT",) and kinds == {"ORIGINAL"} and table.column("RescaleSlope").texts:

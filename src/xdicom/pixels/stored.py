@@ -9,13 +9,13 @@ from typing import Any, Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from xdicom.headers.segments import SEGMENTATIONS
 from xdicom.headers.table import FrameTable
 from xdicom.pixels.spans import IntArray, PixelLayout
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-_SEGMENTATIONS: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _HALF: Final = 2**15
 
 
@@ -52,10 +52,22 @@ class StoredValues:
     @property
     def never_scaled(self) -> bool:
         """Whether values are colours, labels or single bits (SPEC §4.2)."""
-        return any(
+        if any(
             x.samples > 1 or x.bits_allocated == 1 or x.photometric == "PALETTE COLOR"
             for x in self.layouts
-        ) or any(t in _SEGMENTATIONS for t in self.table.column("SOPClassUID").texts)
+        ):
+            return True
+        return self.segments and not self.fractional
+
+    @property
+    def segments(self) -> bool:
+        """Whether values are of a segmentation."""
+        return not SEGMENTATIONS.isdisjoint(self.table.column("SOPClassUID").texts)
+
+    @property
+    def fractional(self) -> bool:
+        """Whether values are fractions of MaximumFractionalValue (PS3.3 C.8.20.2.3)."""
+        return self.segments and "FRACTIONAL" in self.table.column("SegmentationType").texts
 
 
 def _limits(layout: PixelLayout) -> tuple[float, float]:

@@ -139,10 +139,10 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
     found[:3, 1] = dy * column
     found[:3, 2] = dx * row
     if _space(obj)["geometry"] == "sheared":
-        origins = _plane_origins(obj)
-        step = (origins[-1] - origins[0]) / max(len(origins) - 1, 1)
-        predicted = origins[0] + np.arange(len(origins))[:, None] * step
-        off = float(np.abs(origins - predicted).max())
+        index, origins = _plane_origins(obj)
+        step = (origins[-1] - origins[0]) / max(int(index[-1] - index[0]), 1)
+        first = origins[0] - index[0] * step
+        off = float(np.abs(origins - first - index[:, None] * step).max())
         if len(origins) < 2 or off > max(_STEP_TOLERANCE * abs(dz), _ROUNDING):
             raise GeometryError(
                 "the slices do not drift evenly",
@@ -150,22 +150,27 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
                 found=f"off by {off:g} mm",
             )
         found[:3, 0] = step
-        found[:3, 3] = origins[0] + x0 * row + y0 * column
+        found[:3, 3] = first + x0 * row + y0 * column
         return found
     found[:3, 0] = dz * normal
     found[:3, 3] = x0 * row + y0 * column + z0 * normal
     return found
 
 
-def _plane_origins(obj: xr.DataArray | xr.Dataset) -> Floats:
+def _plane_origins(obj: xr.DataArray | xr.Dataset) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The slices that have a frame, and where each begins."""
     positions = obj.coords.get("ImagePositionPatient")
     if positions is None and "frame_id" in obj.coords:
         # xarray gives a DataArray no coordinate that has a dim of its own
         found = attribute_values(obj, "ImagePositionPatient")
-        positions = found.isel({d: 0 for d in found.dims if d not in ("z", "lps")})
+        positions = found.max([d for d in found.dims if d not in ("z", "lps")])  # skips holes
     if positions is None or positions.dims != ("z", "lps"):
         raise GeometryError("the sheared stack has lost ImagePositionPatient(z, lps)")
-    return np.asarray(positions.values, dtype=np.float64)
+    origins = np.asarray(positions.values, dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(origins).any(axis=1))
+    if not known.size:
+        raise GeometryError("no slice of the sheared stack has a frame that tells where it begins")
+    return known, origins[known]
 
 
 def affine_nifti(obj: xr.DataArray | xr.Dataset) -> Floats:

@@ -46,7 +46,8 @@ TIMES: Final = (
 
 DESCRIPTIVE: Final[tuple[str, ...]] = tuple(
     """Modality Manufacturer ManufacturerModelName SeriesDescription SeriesNumber ProtocolName
-    BodyPartExamined FrameOfReferenceUID PhotometricInterpretation Units""".split()
+    BodyPartExamined FrameOfReferenceUID PhotometricInterpretation Units SegmentationType
+    SegmentationFractionalType DoseType DoseSummationType""".split()
 )
 """Attrs where constant. None of them names a person."""
 
@@ -323,7 +324,7 @@ def plane_coordinates(
         ("x", x0, columns, 1, geometry.row),
     ):
         attrs: dict[str, Any] = {"units": "pixel"}
-        values: Array = np.arange(count, dtype=np.float64)
+        values: Array = geometry.offset[which] + np.arange(count, dtype=np.float64)
         if geometry.spacing is not None:
             values = np.round(start + geometry.spacing[which] * values, DECIMALS) + 0.0
             attrs = {"units": "mm", **_towards(direction)}

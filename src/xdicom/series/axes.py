@@ -28,6 +28,7 @@ from xdicom.series.families import (
     CLOCKED,
     DIM_ORDER,
     INSTANCE_NUMBER,
+    LASTING,
     SOFT,
     Family,
 )
@@ -104,7 +105,7 @@ class Inference:
 
     def found(self) -> Found:
         """The axes in canonical order."""
-        kept = [a for a in self.axes if a.size > 1 or a.dim == "z"]
+        kept = [a for a in self.axes if a.size > 1 or a.dim in LASTING]
         kept.sort(key=lambda a: dim_rank(a.dim))
         used = {name for axis in kept for name in axis.attributes}
         axes = tuple(replace(a, confounded=self._confounded(a, used)) for a in kept)

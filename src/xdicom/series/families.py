@@ -157,6 +157,9 @@ DIM_ORDER: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """Canonical order of frame dims, outer to inner (SPEC §0); any other dim comes before ``time``."""
 
+LASTING: Final = ("SegmentNumber", "z")
+"""Dims that are there at length 1 too."""
+
 TIME_LIKE: Final = ("respiratory_phase", "cardiac_phase", "time", "repetition")
 """Dims along which an aborted acquisition loses its last part, outer to inner."""
 

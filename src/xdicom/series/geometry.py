@@ -12,6 +12,7 @@ from xdicom.headers.table import FrameTable
 from xdicom.headers.values import as_numbers
 from xdicom.series.codes import Floats, cluster
 from xdicom.series.grid import IntArray
+from xdicom.series.offsets import with_offsets
 
 COSINE_TOLERANCE: Final = 1e-4
 POSITION_TOLERANCE: Final = 0.01
@@ -80,6 +81,8 @@ class Geometry:
     """ImagePositionPatient of each slice where sheared, mm, shape (slices, 3)."""
     z_units: str = "mm"
     """Unit of ``z``; ``""`` where slices are only numbered."""
+    offset: tuple[int, int] = (0, 0)
+    """Row and column of the first pixel, counted from the one whose centre is at ``origin``."""
 
     @property
     def normal(self) -> Floats | None:
@@ -187,7 +190,8 @@ def planes_of(table: FrameTable) -> Planes | None:
     if not len(table) or np.isnan(position).any() or (codes < 0).any():
         return None
     row, column = unit_cosines(cosines[0], table.path(int(np.argmax(codes == 0))))
-    return Planes(position, row, column)
+    position = with_offsets(table, position, row, column)
+    return None if np.isnan(position).any() else Planes(position, row, column)
 
 
 def slice_codes(s: Floats) -> tuple[IntArray, Floats]:
@@ -296,7 +300,7 @@ def geometry_of(
         step), or over all by a tenth of a pixel.
     """
     spacing, kind = in_plane_spacing(table)
-    planes = planes_of(table)
+    planes = None if codes is None or z is None else planes_of(table)
     if planes is None or codes is None or z is None or kind != "PixelSpacing":
         # the spacing of a detector is none of the patient (PS3.3 10.7.1.3)
         return Geometry("none", spacing=spacing, spacing_kind=kind, z=z)

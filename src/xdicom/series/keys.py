@@ -54,7 +54,8 @@ def series_codes(
         If a keyword is none.
     """
     if callable(group_by):
-        keys = ["Modality", "StudyInstanceUID", "SeriesInstanceUID", *table.columns]
+        keys = ["Modality", "StudyInstanceUID", "SeriesInstanceUID"]
+        keys += [k for k in table.columns if k[0].isupper()]  # not what is ours
         texts = {k: table.strings(k) for k in dict.fromkeys(keys)}
         names = [str(group_by({k: str(v[i]) for k, v in texts.items()})) for i in range(len(table))]
         return combine([np.unique(np.array(names), return_inverse=True)[1]], len(table))

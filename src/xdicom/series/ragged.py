@@ -15,7 +15,7 @@ from xdicom.headers.table import Column, FrameTable
 from xdicom.series.axes import Found, Inference, aligned_axis, dim_rank, labelled, value_text
 from xdicom.series.candidates import Candidate, Candidates, of_column
 from xdicom.series.factorial import is_function_of, is_grid, is_settled
-from xdicom.series.families import ALIGNED, BY_NAME, CLOCKED, TIME_LIKE, Family
+from xdicom.series.families import ALIGNED, BY_NAME, CLOCKED, LASTING, TIME_LIKE, Family
 from xdicom.series.grid import Axis, Grid, IntArray, fill
 from xdicom.series.reports import MOST_CELLS, NO_VALUES, report, separators
 
@@ -60,22 +60,40 @@ def grid_of(found: Found, candidates: Candidates, z: Axis | None, ragged: str) -
     axes = found.axes
     if is_grid(axes, len(candidates)):
         return Grid(axes, fill(axes, len(candidates))[0], found.rejected, found.notes)
-    best = _with_holes(candidates, z)
+    best = axes_with_holes(candidates, [] if z is None else [z])
     if best is None:
         if ragged == "flat":
             return flat_grid(candidates, _NO_GRID)
         raise NotHypercubeError(report(candidates, axes, NO_VALUES))
-    return _remedied(candidates, best, ragged)
+    return remedied(candidates, best, ragged)
 
 
-def _remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str) -> Grid:
-    """A grid without duplicates, its holes filled or cut away."""
+def remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str, cells: int = 0) -> Grid:
+    """A grid without duplicates, its holes filled or cut away.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        Of the frames.
+    axes : sequence of Axis
+        They tell all frames apart.
+    ragged : {"raise", "fill", "complete", "flat"}
+        The remedy.
+    cells : int
+        Cells that are not too many, whatever the frames.
+
+    Raises
+    ------
+    NotHypercubeError
+        As `grid_of`.
+    """
     length = len(candidates)
     if is_grid(axes, length):
         return Grid(tuple(axes), fill(axes, length)[0])
     if ragged == "flat":
         return flat_grid(candidates, _NO_GRID)
-    if ragged == "raise" or math.prod(a.size for a in axes) > MOST_CELLS * length:
+    most = max(MOST_CELLS * length, cells)
+    if ragged == "raise" or math.prod(a.size for a in axes) > most:
         raise NotHypercubeError(report(candidates, axes))
     grid = Grid(tuple(axes), fill(axes, length)[0])
     if ragged == "fill":
@@ -87,13 +105,13 @@ def _remedied(candidates: Candidates, axes: Sequence[Axis], ragged: str) -> Grid
     return kept
 
 
-def _with_holes(candidates: Candidates, z: Axis | None) -> tuple[Axis, ...] | None:
+def axes_with_holes(candidates: Candidates, base: list[Axis]) -> tuple[Axis, ...] | None:
     """The axes by value that tell all frames apart and leave the fewest holes.
 
-    Of several, those that say most about contrast, then the fewest; None if there are none.
+    Those that are known beforehand, z say, among them. Of several, those that say most about
+    contrast, then the fewest; None if there are none.
     """
     length = len(candidates)
-    base = [] if z is None else [z]
     options = _value_axes(candidates, base)
     best: tuple[tuple[float, int, int], list[Axis]] | None = None
     for count in range(_MOST_AXES + 1):
@@ -108,7 +126,7 @@ def _with_holes(candidates: Candidates, z: Axis | None) -> tuple[Axis, ...] | No
                 best = score, [*base, *named]
     if best is None:
         return None
-    kept = (a for a in best[1] if a.size > 1 or a.dim == "z")
+    kept = (a for a in best[1] if a.size > 1 or a.dim in LASTING)
     return tuple(sorted(kept, key=lambda a: dim_rank(a.dim)))
 
 
@@ -169,7 +187,7 @@ def complete(grid: Grid) -> Grid | None:
     rows = np.take(grid.rows, keep, axis=place)
     axes = tuple(a.taken(keep) if a is axis else a for a in grid.axes)
     note = f"{grid.present.sum() - rows.size} frames of incomplete parts of {axis.dim} dropped"
-    if len(keep) == 1 and axis.dim != "z" and axis.family != "caller":
+    if len(keep) == 1 and axis.dim not in LASTING and axis.family != "caller":
         axes = (*axes[:place], *axes[place + 1 :])
         rows = rows.squeeze(place)
     return replace(grid, axes=axes, rows=rows, notes=(*grid.notes, note))
@@ -213,7 +231,7 @@ def forced_grid(
             made[name] = _attribute_axis(table, name, column)
     axes = [made[name] for name, _ in dims]
     if ragged == "flat" or is_settled(axes, len(table)):
-        return _remedied(candidates, axes, ragged)
+        return remedied(candidates, axes, ragged)
     free = separators(candidates, axes, z)
     remedy = (
         f"Frames of one cell differ in {', '.join(free)}: add one of these to dims"

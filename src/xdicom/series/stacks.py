@@ -33,6 +33,7 @@ from xdicom.series.keys import check_concatenations, hard_keys
 from xdicom.series.levels import parts_of
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
+from xdicom.series.segments import is_segmentation, segment_grid
 from xdicom.series.slides import slide_geometry
 from xdicom.series.tiles import LooseTilesError, Tiling, is_tiled, tiled_grid
 from xdicom.series.times import acquisition_seconds
@@ -217,7 +218,10 @@ class _Splitter:
         try:
             origins = _origins(part)
         except XDicomError as error:
-            return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+            if self.options.dims != ("flat",):
+                return [Stack(rows, part, None, Geometry("none"), reasons, error)]
+            grid = flat_grid(Candidates(part), f"a list of frames: {error.what}")
+            return [Stack(rows, part, grid, Geometry("none"), reasons)]
         stacks: list[Stack] = []
         for members, origin in origins:
             why = reasons if origin is None else (*reasons, f"in-plane origin={origin}")
@@ -240,7 +244,10 @@ class _Splitter:
         dims = self.options.dims or ()
         columns = self.options.columns
         named = [(d, columns[d].take(rows) if d in columns else None) for d in dims]
-        return forced_grid(candidates.table, candidates, z, named, self.options.ragged)
+        ragged = self.options.ragged
+        if ragged == "raise" and is_segmentation(candidates.table):
+            ragged = "fill"
+        return forced_grid(candidates.table, candidates, z, named, ragged)
 
     def _infer(self, rows: Codes, reasons: tuple[str, ...], depth: int, ragged: str) -> list[Stack]:
         """The array of rows of one origin, or the arrays that they split into."""
@@ -252,6 +259,8 @@ class _Splitter:
                 grid = flat_grid(candidates)
             elif self.options.dims is not None:
                 grid = self._forced(rows, candidates, z)
+            elif is_segmentation(part):
+                grid = segment_grid(candidates, z, ragged, self.table)
             else:
                 try:
                     grid = _inferred(candidates, z, ragged)

@@ -43,8 +43,6 @@ class Tiling:
     grid before those of the second; shape (tiles,)."""
     holes: int = 0
     """How many places have no tile."""
-    fill: float | None = None
-    """What stands in holes where the standard says it; None where the caller must."""
 
 
 class LooseTilesError(Exception):
@@ -126,7 +124,7 @@ def tiled_grid(table: FrameTable, dims: Sequence[str] | None = None) -> tuple[Gr
     holes = math.prod(shape) * counts[0] * counts[1] - len(table)
     if holes:
         notes.append(f"{holes} places have no tile")
-    tiling = Tiling(size[0], size[1], order, cells, holes, 0.0 if _is_segments(table) else None)
+    tiling = Tiling(size[0], size[1], order, cells, holes)
     return Grid(tuple(axes), rows.reshape(shape), notes=tuple(notes)), tiling
 
 

@@ -17,6 +17,7 @@ from xdicom.testing.damage import (
     text_file,
     truncate,
 )
+from xdicom.testing.doses import write_dose
 from xdicom.testing.enhanced import write_enhanced
 from xdicom.testing.fragments import (
     corrupt_fragment,
@@ -27,10 +28,12 @@ from xdicom.testing.fragments import (
     write_offsets,
 )
 from xdicom.testing.layout import ElementSpan, edit, element_span
+from xdicom.testing.maps import real_world_map, write_parametric_map
 from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
 from xdicom.testing.pyramids import write_pyramid
+from xdicom.testing.segmentations import write_segmentation
 from xdicom.testing.series import write_series
 from xdicom.testing.slides import slide_pixels, write_slide
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
@@ -59,18 +62,22 @@ __all__ = [
     "pack_file",
     "phantom_study",
     "read_fragments",
+    "real_world_map",
     "remove_preamble",
     "series_pixels",
     "shift_offset_table",
     "slide_pixels",
     "text_file",
     "truncate",
+    "write_dose",
     "write_enhanced",
     "write_fragments",
     "write_multiframe",
     "write_non_image",
     "write_offsets",
+    "write_parametric_map",
     "write_pyramid",
+    "write_segmentation",
     "write_series",
     "write_slide",
 ]

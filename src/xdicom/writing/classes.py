@@ -8,6 +8,7 @@ from typing import Final
 from pydicom import uid
 
 from xdicom.errors import ConformanceError
+from xdicom.headers.segments import LABEL_MAP
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ _TABLE: Final[dict[str, SopClass]] = {
     uid.VLPhotographicImageStorage: _COLOUR,
 }
 
+# classes whose values hang on attributes that only a whole object can say
+_WHOLE: Final = frozenset((uid.RTDoseStorage,))
+
 # classes whose frames are described in functional groups, whatever their number
 _GROUPED: Final[frozenset[str]] = frozenset(
     (
@@ -77,6 +81,7 @@ _GROUPED: Final[frozenset[str]] = frozenset(
         uid.IntravascularOpticalCoherenceTomographyImageStorageForProcessing,
         uid.ParametricMapStorage,
         uid.SegmentationStorage,
+        LABEL_MAP,
         uid.VLWholeSlideMicroscopyImageStorage,
     )
 )
@@ -98,7 +103,8 @@ def class_of(sop_class: str) -> SopClass:
     Raises
     ------
     ConformanceError
-        If its frames are described in functional groups, which this version does not write.
+        If its frames are described in functional groups, or it is an RT Dose, which this version
+        does not write.
 
     Examples
     --------
@@ -109,6 +115,13 @@ def class_of(sop_class: str) -> SopClass:
     """
     if sop_class in _GROUPED:
         raise functional_groups(uid.UID(sop_class).name)
+    if sop_class in _WHOLE:
+        raise ConformanceError(
+            "objects of this class cannot be written yet",
+            expected="an image class",
+            found=uid.UID(sop_class).name,
+            remedy="Keep the array with to_netcdf or to_zarr",
+        )
     return _TABLE.get(sop_class, _AS_IT_IS)
 
 
