@@ -165,6 +165,10 @@ class IrregularSpacingWarning(XDicomWarning):
     """Slices are missing or not evenly spaced; the true positions are kept."""
 
 
+class LooseTilesWarning(XDicomWarning):
+    """Tiles overlap, lie off their grid or do not tell their place; they are kept as a list."""
+
+
 class ShearedStackWarning(XDicomWarning):
     """Slices are shifted against each other in plane (gantry tilt); nothing was resampled."""
 

@@ -320,3 +320,12 @@ class TestLayouts:
         assert da.dtype == np.uint8
         np.testing.assert_array_equal(da.values, frames)
         np.testing.assert_array_equal(da.isel(instance=3, y=1).values, frames[3, 1])
+
+
+def test_a_selection_of_holes_only(tmp_path):
+    drop = [{"EchoTime": 1, "z": z} for z in (1, 2)]
+    write_series(tmp_path, {"EchoTime": [1, 2], "z": 4}, rows=7, columns=5, drop=drop)
+    da = xdicom.open_series(tmp_path, ragged="fill")
+    COUNTER.reset()
+    assert np.isnan(da[1, 1:3].values).all()
+    assert COUNTER.files == 0

@@ -28,14 +28,17 @@ from xdicom.opening.arrays import dataset_of
 from xdicom.opening.options import OpenOptions
 from xdicom.series.geometry import Geometry
 from xdicom.series.grid import Axis, Grid, Rejected
-from xdicom.series.packing import pack_stacks, unpack_stacks
+from xdicom.series.packing import VERSION, pack_stacks, unpack_stacks
 from xdicom.series.stacks import GridOptions, Stack, split_series
 from xdicom.testing import (
     frame_pixels,
+    slide_pixels,
     write_enhanced,
     write_multiframe,
     write_non_image,
+    write_pyramid,
     write_series,
+    write_slide,
 )
 
 quick = settings(max_examples=150, deadline=None)
@@ -176,6 +179,15 @@ def single_frame(folder):
     write_series(folder, {}, attributes={**NOWHERE, "ImageOrientationPatient": None})
 
 
+def slide(folder):
+    write_pyramid(folder, slide_pixels((40, 50)), levels=2, tile=(16, 16), seed=2, shuffle=1)
+
+
+def sparse_slide(folder):
+    write_slide(folder / "a.dcm", slide_pixels((2, 2, 40, 50), "uint16"), tile=(16, 16), shuffle=1,
+                organization="TILED_SPARSE", drop=[(1, 1, 2, 2)])  # fmt: skip
+
+
 def weak_positions(folder):
     attributes = {"ImagePositionPatient": None}
     write_series(folder, {"EchoTime": [5, 9], "z": 4}, shuffle=1, attributes=attributes)
@@ -285,6 +297,8 @@ EXAMPLES = {
     "single slice": (single_slice, {}),
     "single frame": (single_frame, {}),
     "weak positions": (weak_positions, {}),
+    "slide": (slide, {}),
+    "sparse slide": (sparse_slide, {}),
     "cine": (cine, {}),
     "colour": (colour, {}),
     "private pointers": (enhanced_with_private_pointers, {}),
@@ -717,7 +731,7 @@ STEPS = {"start": 0, "steps": [[6, 1]]}
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (top(version=2), "another version [expected 1; found 2]"),
+        (top(version=9), f"another version [expected {VERSION}; found 9]"),
         (top(format="xdicom table"), "another format"),
         (top(arrays=None), "lacks arrays"),
         (top(stacks={}), "lacks arrays or stacks"),

@@ -96,8 +96,10 @@ def _notes(node: xr.DataTree) -> Iterator[str]:
     if "frame_present" in node.coords:
         yield "holes in the grid"
     if "dicom_split" in node.attrs:
-        reasons = [r.partition("=")[0] for r in str(node.attrs["dicom_split"]).split("; ")]
-        yield "apart by " + ", ".join(dict.fromkeys(reasons))
+        reasons = str(node.attrs["dicom_split"]).split("; ")
+        told = [reason for reason in reasons if "=" not in reason]
+        keys = dict.fromkeys(reason.partition("=")[0] for reason in reasons)
+        yield "; ".join(told) or "apart by " + ", ".join(keys)
 
 
 def _short(text: str) -> str:

@@ -22,6 +22,7 @@ from xdicom.headers.table import (
     tile_numbers,
 )
 from xdicom.headers.template import Match, Template
+from xdicom.headers.tiling import Coded, implied_attributes
 from xdicom.headers.values import invalid
 from xdicom.headers.walk import UNDEFINED
 from xdicom.sources.base import FileStat
@@ -70,6 +71,12 @@ class _Growing:
             self.codes.extend(codes)
         else:
             self.codes.extend(map(self.texts.__getitem__, texts))
+
+    def coded(self, start: int, found: Coded) -> None:
+        """Give rows that follow each other texts of their own, over what they had."""
+        numbers = np.array([self.texts[text] for text in found.texts], np.int32)
+        self.rows.extend(range(start, start + len(found.codes)))
+        self.codes.frombytes(numbers[found.codes].tobytes())
 
     def build(self, length: int, vr: str) -> Column:
         """The column of a table of so many rows."""
@@ -132,6 +139,9 @@ class TableBuilder:
         attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
         for keyword, text in attributes.items():
             self._column(keyword).same(start, start + count, text)
+        if frames:
+            for keyword, coded in implied_attributes(attributes, frames).items():
+                self._column(keyword).coded(start, coded)
         self._add_frames(of_rows, start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
@@ -312,7 +322,7 @@ def _cut(head: Head, frames: int) -> tuple[list[dict[str, str]], IntArray]:
 
 def _own_attributes(head: Head, frames: int) -> dict[str, str]:
     """What a row holds beside the attributes of the header."""
-    found = {"xdicom_transfer_syntax": head.transfer_syntax}
+    found = {"xdicom_transfer_syntax": head.transfer_syntax, **head.parts}
     if head.pixel is not None:
         found["xdicom_pixel_element"] = head.pixel.keyword
         found["xdicom_pixel_vr"] = head.pixel.vr

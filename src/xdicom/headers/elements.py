@@ -45,6 +45,13 @@ _WANTED: Final[dict[str, str]] = {
         AcquisitionDateTime AcquisitionDate AcquisitionTime ContentDate ContentTime ImageIndex
         DimensionIndexValues FrameTime FrameTimeVector NumberOfTemporalPositions
         NumberOfSlices""",
+    "tiles": """
+        TotalPixelMatrixRows TotalPixelMatrixColumns TotalPixelMatrixFocalPlanes
+        NumberOfOpticalPaths DimensionOrganizationType ImageOrientationSlide ImagedVolumeWidth
+        ImagedVolumeHeight RowPositionInTotalImagePixelMatrix
+        ColumnPositionInTotalImagePixelMatrix XOffsetInSlideCoordinateSystem
+        YOffsetInSlideCoordinateSystem ZOffsetInSlideCoordinateSystem OpticalPathIdentifier
+        OpticalPathDescription""",
     "physics": """
         MagneticFieldStrength ImagingFrequency PixelBandwidth EchoTrainLength NumberOfAverages
         ImagedNucleus MRAcquisitionType ScanOptions InPlanePhaseEncodingDirection ExposureTime
@@ -73,14 +80,18 @@ DECISIVE: Final[frozenset[str]] = frozenset(
 )
 """Elements of geometry and pixels: repeated, they leave either unknown."""
 
-# identity and image pixel: a functional group that held one would make frames of other objects
+# identity and image pixel: a functional group that held one would make frames of other objects.
+# Of a tile's place, what its row and column in the total matrix do not say
 _TOP_LEVEL_ONLY: Final = frozenset(
     """SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
     FrameOfReferenceUID PatientID StudyID StudyDate StudyTime StudyDescription SeriesNumber
     ConcatenationUID ConcatenationFrameOffsetNumber InConcatenationNumber
     InConcatenationTotalNumber SamplesPerPixel PhotometricInterpretation PlanarConfiguration
     NumberOfFrames Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation
-    ExtendedOffsetTable ExtendedOffsetTableLengths""".split()
+    ExtendedOffsetTable ExtendedOffsetTableLengths TotalPixelMatrixRows TotalPixelMatrixColumns
+    TotalPixelMatrixFocalPlanes NumberOfOpticalPaths DimensionOrganizationType
+    ImageOrientationSlide XOffsetInSlideCoordinateSystem YOffsetInSlideCoordinateSystem
+    OpticalPathDescription""".split()
 )
 
 GROUP_LEAVES: Final[dict[int, str]] = {
@@ -102,6 +113,8 @@ SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
 DIMENSION_INDEX: Final = 0x00209222
 MODALITY_LUT: Final = 0x00283000
+MATRIX_ORIGIN: Final = 0x00480008
+OPTICAL_PATHS: Final = 0x00480105
 REFERENCED_SERIES: Final = 0x00081115
 SEGMENT_SEQUENCE: Final = 0x00620002
 
@@ -117,7 +130,9 @@ _MACROS: Final = """
     DiffusionGradientDirectionSequence MRVelocityEncodingSequence MRArterialSpinLabelingSequence
     CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence CTExposureSequence
     CTPixelPaddingValueSequence PETFrameTypeSequence FramePixelDataPropertiesSequence
-    XAXRFFrameCharacteristicsSequence UnassignedSharedConvertedAttributesSequence
+    XAXRFFrameCharacteristicsSequence PlanePositionSlideSequence
+    OpticalPathIdentificationSequence WholeSlideMicroscopyImageFrameTypeSequence
+    UnassignedSharedConvertedAttributesSequence
     UnassignedPerFrameConvertedAttributesSequence"""
 
 MACROS: Final[frozenset[int]] = frozenset(

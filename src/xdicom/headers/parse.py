@@ -15,7 +15,9 @@ from xdicom.headers.elements import (
     DECISIVE,
     DIMENSION_INDEX,
     IMAGE_CLASSES,
+    MATRIX_ORIGIN,
     MODALITY_LUT,
+    OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     REFERENCED_SERIES,
     SEGMENT_SEQUENCE,
@@ -66,16 +68,27 @@ _PIXEL: Final = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
 }
-_SEQUENCES: Final = frozenset(
-    (
-        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT),
-        *(REFERENCED_SERIES, SEGMENT_SEQUENCE),
-    )
-)
+# sequences of the top level that rows hold something of: under which name, and of which elements
+_PARTS: Final[dict[int, dict[str, tuple[int, ...]]]] = {
+    MATRIX_ORIGIN: {
+        "xdicom_matrix_origin": (0x0040072A, 0x0040073A),
+        "xdicom_matrix_depth": (0x0040074A,),
+    },
+    OPTICAL_PATHS: {
+        "xdicom_optical_paths": (0x00480106,),
+        "xdicom_optical_path_names": (0x00480107,),
+    },
+}
 _OF_SEGMENTATIONS: Final = {
     REFERENCED_SERIES: (SEGMENTED, series_referred_to),
     SEGMENT_SEQUENCE: (SEGMENTS, text_of_segments),
 }
+_SEQUENCES: Final = frozenset(
+    (
+        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT),
+        *(*_OF_SEGMENTATIONS, *_PARTS),
+    )
+)
 _DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
 _TAIL: Final = 4096
@@ -135,6 +148,8 @@ class Head:
     None for a frame that is one slice. Empty where no frame holds several."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """What rows hold of sequences at the top level, under names of ours."""
     segmentation: dict[str, str] = field(default_factory=dict)
     """Of segmentations: their segments, and the series that they refer to, by column."""
     preamble: bool = True
@@ -364,6 +379,8 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
                 head.segmentation[name] = text
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
+    elif element.tag in _PARTS:
+        head.parts |= _parts(element, texts)
     else:
         groups = GroupReader(texts)
         for item in element.items():
@@ -373,6 +390,26 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
                 head.shared |= leaves
             else:
                 head.frames.append(leaves)
+
+
+def _parts(sequence: Element, texts: Texts) -> dict[str, str]:
+    """What rows hold of a sequence's items, the values of all items joined by backslashes."""
+    names = _PARTS[sequence.tag]
+    wanted = {tag for tags in names.values() for tag in tags}
+    items = []
+    for item in sequence.items():
+        found = {
+            e.tag: texts.read(e.tag, e.vr, e.raw(), e.encoding.order)
+            for e in item
+            if e.tag in wanted and e.length != UNDEFINED
+        }
+        # a backslash in a description would look like two
+        items.append({tag: text.replace("\\", "/") for tag, text in found.items()})
+    joined = {
+        name: "\\".join(item.get(tag, "") for item in items for tag in tags)
+        for name, tags in names.items()
+    }
+    return {name: text for name, text in joined.items() if text.strip("\\")}
 
 
 def _dimension_index(item: Item) -> DimensionIndex:

@@ -17,7 +17,9 @@ from xdicom.errors import XDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
+    MATRIX_ORIGIN,
     MODALITY_LUT,
+    OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     SEGMENT_SEQUENCE,
     SHARED_GROUPS,
@@ -48,7 +50,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX),
+        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )
@@ -267,6 +269,7 @@ class Template:
             attributes,
             dimensions=self.head.dimensions,
             modality_lut=self.head.modality_lut,
+            parts=self.head.parts,
             problems=problems,
         )
 

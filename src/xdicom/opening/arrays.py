@@ -12,6 +12,7 @@ from xarray.core import indexing
 
 from xdicom.errors import (
     IrregularSpacingWarning,
+    LooseTilesWarning,
     ShearedStackWarning,
     UncutMosaicWarning,
     XDicomError,
@@ -25,6 +26,7 @@ from xdicom.pixels.decoders import check_decodable, decoder_options_from
 from xdicom.pixels.mosaics import read_together
 from xdicom.pixels.scaling import scaling_of
 from xdicom.pixels.spans import frames_of
+from xdicom.pixels.tiles import TiledArray
 from xdicom.series.attributes import (
     descriptive_attrs,
     dims_json,
@@ -33,7 +35,9 @@ from xdicom.series.attributes import (
 )
 from xdicom.series.custom import attribute_of
 from xdicom.series.segments import background, is_segmentation, segment_coordinates
-from xdicom.series.stacks import Stack
+from xdicom.series.slides import slide_coordinates
+from xdicom.series.stacks import LOOSE_TILES, Stack
+from xdicom.series.tiles import of_cells
 
 VARIABLE = "pixels"
 _MOST_LISTED = 100
@@ -85,10 +89,12 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
             'open with scaling="modality"'
         )
     decoder_options = decoder_options_from(options.decoder_options or {}, frames.layouts)
-    fill_value = _fill_value(options, scaling.dtype, bool((grid.rows < 0).any()), table)
-    array = FrameArray(
+    tiling = stack.tiling
+    holes = (grid.rows < 0).any() if tiling is None else tiling.holes > 0
+    fill_value = _fill_value(options, scaling.dtype, bool(holes), table)
+    frame_array = FrameArray(
         frames,
-        grid.rows,
+        grid.rows if tiling is None else tiling.tiles,
         scaling,
         table.digest,
         fill_value=fill_value,
@@ -97,6 +103,10 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         options=decoder_options,
         broken_to_nan=options.decode_errors == "nan",
     )
+    array: FrameArray | TiledArray = frame_array
+    if tiling is not None:
+        shape = (*grid.shape, tiling.rows, tiling.columns)
+        array = TiledArray(frame_array, tiling.cells, shape, fill_value)
     dims = (*grid.dims, "y", "x", "sample")[: array.ndim]
     attrs: dict[str, Any] = descriptive_attrs(table)
     if scaling.units and scaling.applied:
@@ -105,8 +115,9 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs["dicom_dims"] = dims_json(grid, problems)
     attrs["dicom_source"] = source_json(source, table)
     variable = xr.Variable(dims, indexing.LazilyIndexedArray(array), attrs)
-    lengths = (*read_together(frames, grid.rows), *array.plane)
-    variable.encoding["preferred_chunks"] = dict(zip(dims, lengths, strict=True))
+    plane = tuple(map(min, frame_array.plane, array.shape[len(grid.dims) :]))
+    outer = read_together(frames, grid.rows) if tiling is None else (1,) * len(grid.dims)
+    variable.encoding["preferred_chunks"] = dict(zip(dims, (*outer, *plane), strict=True))
     if options.coords == "default":
         wanted: list[str] = []
     else:
@@ -117,12 +128,15 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
             known[keyword] = attribute_of(table, keyword)
     if len(known) > len(table.columns):
         table = replace(table, columns=known)
-    rows, columns = array.plane[:2]
-    coords = frame_coordinates(table, grid, geometry, wanted)
-    reference = table.column("FrameOfReferenceUID").texts
-    coords.update(
-        plane_coordinates(geometry, grid, rows, columns, reference[0] if reference else "")
-    )
+    uids = table.column("FrameOfReferenceUID").texts
+    reference = uids[0] if uids else ""
+    if tiling is None:
+        rows, columns = frame_array.plane[:2]
+        coords = frame_coordinates(table, grid, geometry, wanted)
+        coords.update(plane_coordinates(geometry, grid, rows, columns, reference))
+    else:
+        coords = frame_coordinates(of_cells(table, grid), grid, geometry, wanted)
+        coords.update(slide_coordinates(table, grid, geometry, tiling, reference))
     coords.update(segment_coordinates(table, grid))
     if "sample" in dims:
         names = (
@@ -187,6 +201,9 @@ def _fill_value(
 def _warn(stack: Stack) -> None:
     geometry = stack.geometry
     description = (stack.table.column("SeriesDescription").texts or ("series",))[0]
+    for problem in stack.problems:
+        if problem.kind == LOOSE_TILES:
+            warn(f"{description}: {problem.message}", LooseTilesWarning)
     if not geometry.regular and geometry.z is not None:
         steps = np.diff(geometry.z)
         kind = "slices are missing" if geometry.gaps else "slices are not evenly spaced"

@@ -33,6 +33,7 @@ from xdicom.series.families import BY_NAME
 from xdicom.series.keys import series_codes
 from xdicom.series.segments import is_segmentation
 from xdicom.series.stacks import GridOptions, Stack, split_series
+from xdicom.series.tiles import TILE_DIMS
 from xdicom.sources.base import Where
 
 Rows = npt.NDArray[np.int64]
@@ -142,10 +143,10 @@ def pick(found: Iterable[Series], options: OpenOptions, root: str) -> tuple[Fram
     for series in found:
         single = len(series.stacks) == 1
         for i, stack in enumerate(series.stacks):
-            name = "" if single else f"a{i}"
+            name = "" if single else stack.name or f"a{i}"
             node = series.named.path + (f"/{name}" if name else "")
             if options.array is not None and options.array not in (
-                (f"a{i}", series.named.name) if single else (name,)
+                (f"a{i}", series.named.name) if single else (name, f"a{i}")
             ):
                 continue
             if options.group is not None and not is_under(node, options.group):
@@ -189,7 +190,8 @@ def open_all(where: Where, options: OpenOptions) -> dict[str, xr.Dataset]:
 def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[str, xr.Dataset]:
     """Arrays as Datasets by the path of their node: patient / study / series.
 
-    A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …
+    A series of one array holds it in its own node; one of several has children ``a0``, ``a1`` …,
+    a slide ``level0``, ``level1`` …, ``label``, ``overview``.
     Segmentations are on the grid of the series that they segment, where that is among them and
     their positions agree. What cannot be made an array is a node without ``pixels`` whose
     ``attrs["dicom_error"]`` says why.
@@ -205,7 +207,7 @@ def groups_of(found: Iterable[Series], options: OpenOptions, root: str) -> dict[
             groups[base] = xr.Dataset(attrs=descriptive_attrs(first))
         known.add(series.stacks)
         for i, stack in enumerate(series.stacks):
-            path = base if len(series.stacks) == 1 else f"{base}/a{i}"
+            path = base if len(series.stacks) == 1 else f"{base}/{stack.name or f'a{i}'}"
             groups[path] = xr.Dataset()
             if is_segmentation(stack.table):  # what it segments may follow
                 waiting.append((path, series.source, stack))
@@ -277,7 +279,7 @@ def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
     for dim in options.dims:
         name = dim_name(dim)
         names.append(name)
-        if name not in BY_NAME and name not in ("z", "instance", "flat"):
+        if name not in BY_NAME and name not in ("z", "instance", "flat", *TILE_DIMS):
             columns[name] = attribute_of(table, dim)
     if len(set(names)) < len(names):
         raise ValueError(f"dims names one dim twice: {options.dims!r}")
@@ -299,6 +301,8 @@ def _choice_line(series: Series, array: str, stack: Stack) -> str:
     modality = entry.identity["Modality"]
     if stack.grid is not None:
         plane = f"y {table.strings('Rows')[0]}, x {table.strings('Columns')[0]}"
+        if stack.tiling is not None:
+            plane = f"y {stack.tiling.rows}, x {stack.tiling.columns}"
         sizes = zip(stack.grid.dims, stack.grid.shape, strict=True)
         shape = ", ".join([*(f"{d} {n}" for d, n in sizes), plane])
     else:

@@ -165,7 +165,7 @@ class FrameArray(BackendArray):
         file = open_frames(self.frames, frame, frame)
         broken: list[XDicomError] = []
         try:  # `with` would take a microsecond more of each frame
-            self._one(frame, file, inner, out, broken)
+            self.read_frame(frame, file, inner, out, broken)
         finally:
             file.close()
         if broken:
@@ -181,27 +181,15 @@ class FrameArray(BackendArray):
         distinct, first = distinct[keep], first[keep]
         if not distinct.size:
             return
-        order = np.lexsort((self.frames.offset[distinct], self.frames.file[distinct]))
+        order, bounds = self.batches(distinct, out.nbytes)
         distinct, first = distinct[order], first[order]
-        threads = THREADS if out.nbytes >= self._threshold else 1
-        edge = np.diff(self.frames.file[distinct], prepend=-1) != 0
-        if threads > 1:  # a file of many frames is cut, so that each thread gets a part
-            cuts = np.arange(0, len(distinct), -(-len(distinct) // threads))
-            if self.frames.tile is not None:  # but no stored frame is: it is decoded once
-                starts = stored_starts(self.frames, distinct)
-                cuts = starts[np.searchsorted(starts, cuts, "right") - 1]
-            edge[cuts] = True
-        bounds = np.flatnonzero(edge)
-        jobs = [
-            (distinct[a:b], first[a:b])
-            for a, b in zip(bounds, [*bounds[1:], len(distinct)], strict=True)
-        ]
+        jobs = [(distinct[a:b], first[a:b]) for a, b in bounds]
         broken: list[XDicomError] = []
 
         def read(job: tuple[IntArray, IntArray]) -> None:
             self._file(*job, inner, out, broken)
 
-        run(read, jobs, threads)
+        run(read, jobs, self.threads(out.nbytes))
         if broken:
             warn_of_broken(broken)
         if len(distinct) < int((rows >= 0).sum()):
@@ -209,6 +197,39 @@ class FrameArray(BackendArray):
             for place, row in enumerate(rows):
                 if row >= 0 and copied[int(row)] != place:
                     out[place] = out[copied[int(row)]]
+
+    def threads(self, nbytes: int) -> int:
+        """Threads that pay for a result of so many bytes."""
+        return THREADS if nbytes >= self._threshold else 1
+
+    def batches(self, frames: IntArray, nbytes: int) -> tuple[IntArray, list[tuple[int, int]]]:
+        """Put frames in the order of their files, and cut them for the threads.
+
+        Parameters
+        ----------
+        frames : array of int, shape (n,)
+            Distinct frames.
+        nbytes : int
+            Bytes of the result.
+
+        Returns
+        -------
+        order : array of int, shape (n,)
+            Places of the frames, as they are read best.
+        bounds : list of (int, int)
+            First and last place in ``order`` of what one thread reads of one file.
+        """
+        order = np.lexsort((self.frames.offset[frames], self.frames.file[frames]))
+        edge = np.diff(self.frames.file[frames[order]], prepend=-1) != 0
+        threads = self.threads(nbytes)
+        if threads > 1:  # a file of many frames is cut, so that each thread gets a part
+            cuts = np.arange(0, len(frames), -(-len(frames) // threads))
+            if self.frames.tile is not None:  # but no stored frame is: it is decoded once
+                stored = stored_starts(self.frames, frames[order])
+                cuts = stored[np.searchsorted(stored, cuts, "right") - 1]
+            edge[cuts] = True
+        starts = np.flatnonzero(edge).tolist()
+        return order, list(zip(starts, [*starts, len(frames)][1:], strict=True))
 
     def _file(
         self,
@@ -230,7 +251,7 @@ class FrameArray(BackendArray):
                     self._tiles(own, at, file, inner, out, broken)
                 return
             for frame, place in zip(frames.tolist(), places.tolist(), strict=True):
-                self._one(frame, file, inner, out[place], broken)
+                self.read_frame(frame, file, inner, out[place], broken)
 
     def _tiles(
         self,
@@ -244,7 +265,7 @@ class FrameArray(BackendArray):
         """Read frames that are slices of one stored frame, which is read once."""
         layout = self.frames.layouts[self.frames.layout[frames[0]]]
         if len(frames) == 1 or layout.tile is None:
-            self._one(frames[0], file, inner, out[places[0]], broken)
+            self.read_frame(frames[0], file, inner, out[places[0]], broken)
             return
         try:
             if layout.plain:
@@ -304,7 +325,7 @@ class FrameArray(BackendArray):
     def _clear(self, values: Array, layout: PixelLayout, frame: int) -> None:
         clear_spare_bits(values, layout, self.frames.path(frame), int(self.frames.number[frame]))
 
-    def _one(
+    def read_frame(
         self,
         frame: int,
         file: OpenFile,
@@ -312,7 +333,21 @@ class FrameArray(BackendArray):
         out: Array,
         broken: list[XDicomError],
     ) -> None:
-        """Read one frame, or the part of it that is asked for, into its place."""
+        """Read one frame, or the part of it that is asked for, into its place.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the frame.
+        file : OpenFile
+            Its file.
+        inner : tuple, optional
+            Outer key of its plane; None for all of it.
+        out : array
+            Shape of what the key selects; contiguous for all of the plane.
+        broken : list of XDicomError
+            Where the error of a frame that becomes NaN is put.
+        """
         frames = self.frames
         layout = frames.layouts[frames.layout[frame]]
         if layout.tile is not None:

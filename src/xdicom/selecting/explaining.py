@@ -95,6 +95,7 @@ _METHODS = {
     "rank": "rank within each slice",
     "index": "dimension index",
     "position": "position along the normal",
+    "tiles": "place of the tiles",
 }
 
 
@@ -121,8 +122,9 @@ def explain(obj: xr.DataArray | xr.Dataset) -> Explanation:
         for d in found["dims"]
     )
     notes = list(found.get("notes", []))
-    space = array.coords.get("patient_space")
-    if space is not None:
+    for space in (array.coords.get(s) for s in ("patient_space", "slide_space")):
+        if space is None:
+            continue
         kind = space.attrs["geometry"]
         notes.append(f"geometry: {kind}" + (", slices not evenly spaced" if "regular" in space.attrs
                                             else ""))  # fmt: skip

@@ -121,6 +121,11 @@ def padding_mask(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None
     ('z', 'y', 'x') bool True
     """
     array = pixels_of(obj)
+    if "slide_space" in array.coords:
+        raise GeometryError(
+            "the array is put together of tiles, each a frame of its own",
+            remedy='Take the mask of the list of tiles: open with dims="flat"',
+        )
     provenance = locate(array, source)
     if not provenance.exact:
         raise HeadersUnavailableError(

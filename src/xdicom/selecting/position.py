@@ -13,13 +13,15 @@ from xdicom.selecting.values import values as attribute_values
 
 Floats = npt.NDArray[np.float64]
 
+_SPACES = ("patient_space", "slide_space")
 _STEP_TOLERANCE = 0.01
 _ROUNDING = 2e-5
 """mm: what rounding coordinates to 1e-5 mm leaves of equal steps."""
 
 
 def _space(obj: xr.DataArray | xr.Dataset) -> dict[str, Any]:
-    found = obj.coords.get("patient_space")
+    """Attributes of the coordinate that says in which space the array lies."""
+    found = next((obj.coords[name] for name in _SPACES if name in obj.coords), None)
     if found is None:
         raise GeometryError(
             "the array has no coordinate patient_space, so its place in the patient is unknown",
@@ -29,7 +31,7 @@ def _space(obj: xr.DataArray | xr.Dataset) -> dict[str, Any]:
 
 
 def orientation(obj: xr.DataArray | xr.Dataset) -> Floats:
-    """Direction cosines in patient L, P, S (PS3.3 C.7.6.2.1.1).
+    """Direction cosines in patient L, P, S (PS3.3 C.7.6.2.1.1); of a slide's image in X, Y, Z.
 
     Returns
     -------
@@ -43,13 +45,14 @@ def orientation(obj: xr.DataArray | xr.Dataset) -> Floats:
         If the orientation is unknown or differs from frame to frame.
     """
     space = _space(obj)
-    cosines = space.get("ImageOrientationPatient")
-    if cosines is None or space["geometry"] not in ("rectilinear", "sheared"):
+    slide = space["geometry"] == "slide"
+    cosines = space.get("ImageOrientationSlide" if slide else "ImageOrientationPatient")
+    if cosines is None or space["geometry"] not in ("rectilinear", "sheared", "slide"):
         raise GeometryError(
             "the array has no single orientation",
-            expected="geometry rectilinear or sheared",
+            expected="geometry rectilinear, sheared or slide",
             found=space["geometry"],
-            remedy="ImageOrientationPatient is missing, or differs from frame to frame",
+            remedy="The orientation is missing, or differs from frame to frame",
         )
     return np.array(cosines, dtype=np.float64).reshape(2, 3)
 
@@ -115,7 +118,8 @@ def spacing(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
 def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
     """Index to patient: ``affine @ [k, i, j, 1]`` is the place of voxel (z, y, x) in mm, L P S.
 
-    Computed from the coordinates, so it is right after crops, strides and flips.
+    Computed from the coordinates, so it is right after crops, strides and flips. Of a whole-slide
+    image it leads to the slide's own X, Y, Z in mm (PS3.3 C.8.12.2), and k is the focal plane.
 
     Returns
     -------
@@ -176,6 +180,11 @@ def affine_nifti(obj: xr.DataArray | xr.Dataset) -> Floats:
     -------
     numpy.ndarray, shape (4, 4)
     """
+    if _space(obj)["geometry"] == "slide":
+        raise GeometryError(
+            "a slide has no place in the patient, which NIfTI's axes R, A, S need",
+            remedy=".dicom.affine leads to the slide's own X, Y, Z",
+        )
     own = affine(obj)
     swapped = own[:, [2, 1, 0, 3]]
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ swapped

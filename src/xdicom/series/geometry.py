@@ -59,7 +59,7 @@ class Geometry:
     """Where the voxels of an array lie: P = x·row + y·column + z·normal (SPEC §5.2)."""
 
     kind: str
-    """``rectilinear``, ``sheared``, ``per_frame`` or ``none``."""
+    """``rectilinear``, ``sheared``, ``per_frame``, ``slide`` or ``none``."""
     row: Floats | None = None
     """Cosines along a row, shape (3,)."""
     column: Floats | None = None
@@ -71,7 +71,8 @@ class Geometry:
     origin: tuple[float, float] | None = None
     """x and y of the first pixel's centre, mm; of the first plane where sheared."""
     z: Floats | None = None
-    """Position of each slice along the normal, ascending; None without a z axis."""
+    """Position of each slice along the normal, ascending (of focal planes: in their order); None
+    without a z axis."""
     z_step_assumed: float | None = None
     """Slice step of a single slice, mm, from SpacingBetweenSlices or SliceThickness."""
     regular: bool = True
@@ -93,8 +94,8 @@ class Geometry:
         return np.cross(self.row, self.column)
 
 
-def unit_cosines(value: Floats, file: str) -> Floats:
-    """ImageOrientationPatient made exactly orthonormal, shape (2, 3).
+def unit_cosines(value: Floats, file: str, keyword: str = "ImageOrientationPatient") -> Floats:
+    """Cosines along rows and columns made exactly orthonormal, shape (2, 3).
 
     Raises
     ------
@@ -109,7 +110,7 @@ def unit_cosines(value: Floats, file: str) -> Floats:
         or abs(row @ column) > COSINE_TOLERANCE
     ):
         raise GeometryError(
-            "ImageOrientationPatient is no pair of orthogonal unit vectors",
+            f"{keyword} is no pair of orthogonal unit vectors",
             file=file,
             expected=f"unit length and right angle within {COSINE_TOLERANCE}",
             found="\\".join(f"{v:g}" for v in value),

@@ -145,14 +145,25 @@ def _spacing_key(table: FrameTable) -> Key:
 
 
 def _alone_key(table: FrameTable) -> Key:
-    """SOPInstanceUID of objects that are arrays of their own; parts of concatenations are not."""
+    """SOPInstanceUID of objects that are arrays of their own; of concatenations, ConcatenationUID.
+
+    Tiles of one total pixel matrix are such an object, whatever its class.
+    """
     classes = table.column("SOPClassUID")
     alone = np.array([*(text in _ALONE for text in classes.texts), False])[classes.codes]
-    alone |= table.column("xdicom_cine").codes >= 0
-    alone &= table.column("ConcatenationUID").codes < 0
-    uid = table.column("SOPInstanceUID")
-    codes = np.where(alone, text_codes(uid), 0) if alone.any() else np.zeros(len(table), np.int64)
-    return Key("SOPInstanceUID", codes, lambda row: _text(uid, row) if alone[row] else "")
+    for keyword in ("xdicom_cine", "TotalPixelMatrixRows"):
+        alone |= table.column(keyword).codes >= 0
+    if not alone.any():
+        return Key("SOPInstanceUID", np.zeros(len(table), np.int64), lambda row: "")
+    uid, whole = table.column("SOPInstanceUID"), table.column("ConcatenationUID")
+    single = alone & (whole.codes < 0)
+    joined = np.where(alone, text_codes(whole), 0), np.where(single, text_codes(uid), 0)
+    codes = combine(joined, len(table))
+
+    def label(row: int) -> str:
+        return _text(uid if single[row] else whole, row) if alone[row] else ""
+
+    return Key("SOPInstanceUID", codes, label)
 
 
 def _placed(table: FrameTable) -> np.ndarray:

@@ -22,19 +22,20 @@ from xdicom.series.geometry import Geometry
 from xdicom.series.grid import Axis, Grid, IntArray, Rejected
 from xdicom.series.reports import MOST_CELLS
 from xdicom.series.stacks import Stack, taken
+from xdicom.series.tiles import MOST_PIXELS, Tiling
 
 # The bytes are one zlib stream: the length of a JSON header, the header, then the numbers of one
 # array after the other. In the header a JSON array is a tuple, and an object has one key, which
 # says what it is: "array" with the number of an array, "scalar" with that of a numpy scalar,
 # "float" with one that JSON cannot write, or the name of a class with its fields.
 FORMAT: Final = "xdicom stacks"
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the format; bytes of another version are not read."""
 
 _CLASSES: Final[dict[str, type[Any]]] = {
     kind.__name__: kind
     for kind in (
-        *(Stack, Grid, Axis, Rejected, Geometry, Problem),
+        *(Stack, Grid, Axis, Rejected, Geometry, Tiling, Problem),
         *(k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, XDicomError)),
     )
 }
@@ -342,6 +343,8 @@ class _Reader:
                 raise _corrupt(f"{kind.__name__}.{name} is of another type", found=value)
         if kind is Stack and values["grid"] is not None:
             _check(values["grid"], len(values["rows"]))
+            if values["tiling"] is not None:
+                _check_tiling(values["tiling"], len(values["rows"]))
         try:
             return kind(**values)
         except (TypeError, ValueError) as error:
@@ -378,3 +381,17 @@ def _check(grid: Grid, frames: int) -> None:
     )
     if not valid:
         raise _corrupt("a grid contradicts itself", shape, grid.rows.shape)
+
+
+def _check_tiling(tiling: Tiling, frames: int) -> None:
+    """Refuse tiles of other frames, or out of order."""
+    tiles, cells = tiling.tiles, tiling.cells
+    valid = (
+        tiles.shape == cells.shape == (frames,)
+        and _within(tiles, 0, frames)
+        and _within(cells, 0, np.iinfo(np.int64).max)
+        and 0 < min(tiling.rows, tiling.columns) <= max(tiling.rows, tiling.columns) <= MOST_PIXELS
+        and bool((np.diff(cells) > 0).all())
+    )
+    if not valid:
+        raise _corrupt("the tiles contradict themselves", frames, tiles.shape)

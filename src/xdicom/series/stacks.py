@@ -30,14 +30,19 @@ from xdicom.series.geometry import (
 )
 from xdicom.series.grid import Axis, Grid
 from xdicom.series.keys import check_concatenations, hard_keys
+from xdicom.series.levels import parts_of
 from xdicom.series.mosaics import mosaic_notes, mosaic_problems
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
 from xdicom.series.segments import is_segmentation, segment_grid
+from xdicom.series.slides import slide_geometry
+from xdicom.series.tiles import LooseTilesError, Tiling, is_tiled, tiled_grid
 from xdicom.series.times import acquisition_seconds
 
 MOST_SPLITS: Final = 3
 """How often the frames of one orientation are split by attributes, one after the other."""
+LOOSE_TILES: Final = "LooseTiles"
+"""Kind of the problem that tiles make up no matrix."""
 MOST_ORIENTATIONS: Final = 3
 """Single frames of more orientations than these are a list (SPEC §1.3)."""
 
@@ -76,6 +81,10 @@ class Stack:
     """Why it is no array."""
     problems: tuple[Problem, ...] = ()
     """What its attributes contradict each other in."""
+    tiling: Tiling | None = None
+    """Where its frames lie, if they are tiles of larger planes."""
+    name: str = ""
+    """What it is among the arrays of its series; ``""`` for those that are only counted."""
 
     @property
     def has_pixels(self) -> bool:
@@ -119,7 +128,20 @@ def split_series(table: FrameTable, rows: Codes, options: GridOptions) -> list[S
         )
         parts = splitter.geometric(chosen, reasons)
         stacks.extend(replace(part, rows=rows[part.rows]) for part in parts)
-    return sorted(stacks, key=_order) if len(stacks) > 1 else stacks
+    return _named(sorted(stacks, key=_order)) if len(stacks) > 1 else stacks
+
+
+def _named(stacks: list[Stack]) -> list[Stack]:
+    """The arrays of a slide with their names, and in the order of these; others as they are."""
+    parts = parts_of([stack.table for stack in stacks])
+    if not any(part.name for part in parts):
+        return stacks
+    order = sorted(range(len(parts)), key=lambda i: parts[i].rank)
+    reasons = [tuple(filter(None, (p.reason,))) for p in parts]
+    return [
+        replace(stacks[i], name=parts[i].name, reasons=(*reasons[i], *stacks[i].reasons))
+        for i in order
+    ]
 
 
 def _conflict(table: FrameTable, rows: Codes) -> Stack:
@@ -160,6 +182,8 @@ class _Splitter:
             check_texts(part)
             if self.options.ragged != "fill":
                 check_concatenations(part)
+            if self.options.dims != ("flat",) and is_tiled(part):
+                return [self._tiled(rows, part, reasons)]
             groups = orientations(part)
             count = int(groups.max()) + 1
             if count > MOST_ORIENTATIONS and np.bincount(groups).max() == 1:
@@ -175,6 +199,19 @@ class _Splitter:
                 why = (*reasons, f"orientation={cosines or 'unknown'}")
             stacks.extend(self._oriented(rows[chosen], why))
         return stacks
+
+    def _tiled(self, rows: Codes, part: FrameTable, reasons: tuple[str, ...]) -> Stack:
+        """Tiles of one total pixel matrix; a list of them where it cannot be put together."""
+        try:
+            grid, tiling = tiled_grid(part, self.options.dims)
+        except LooseTilesError as error:
+            what = f"{error}: the tiles are kept as a list"
+            grid = flat_grid(Candidates(part), f"a list of tiles: {error}")
+            problems = (Problem(LOOSE_TILES, what, part.files.paths[part.file[0]]),)
+            spacing, kind = in_plane_spacing(part)
+            geometry = Geometry("none", spacing=spacing, spacing_kind=kind)
+            return Stack(rows, part, grid, geometry, reasons, problems=problems)
+        return Stack(rows, part, grid, slide_geometry(part, grid), reasons, tiling=tiling)
 
     def _oriented(self, rows: Codes, reasons: tuple[str, ...]) -> list[Stack]:
         """Split rows of one orientation by in-plane origin, and infer each."""

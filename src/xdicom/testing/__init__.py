@@ -33,8 +33,10 @@ from xdicom.testing.mosaics import csa_header, write_mosaics
 from xdicom.testing.multiframe import write_multiframe, write_non_image
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
+from xdicom.testing.pyramids import write_pyramid
 from xdicom.testing.segmentations import write_segmentation
 from xdicom.testing.series import write_series
+from xdicom.testing.slides import slide_pixels, write_slide
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "remove_preamble",
     "series_pixels",
     "shift_offset_table",
+    "slide_pixels",
     "text_file",
     "truncate",
     "write_dose",
@@ -76,6 +79,8 @@ __all__ = [
     "write_non_image",
     "write_offsets",
     "write_parametric_map",
+    "write_pyramid",
     "write_segmentation",
     "write_series",
+    "write_slide",
 ]

@@ -111,6 +111,13 @@ def make_plan(
     ConformanceError, HeadersUnavailableError
         By `select_frames` and `plan_planes`; and for what the source's SOP class cannot hold.
     """
+    if "slide_space" in obj.coords:
+        raise ConformanceError(
+            "a total pixel matrix, put together of tiles, cannot be written yet",
+            expected="single-frame images",
+            found=f"the coordinate slide_space, {dict(obj.sizes)}",
+            remedy="da.to_zarr keeps it; highdicom makes Secondary Captures and slides of arrays",
+        )
     selection = select_frames(obj, source)
     table, rows = selection.table, selection.flat
     sop_class = class_of(table.strings("SOPClassUID")[rows[0]])
