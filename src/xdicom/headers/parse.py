@@ -35,6 +35,7 @@ from xdicom.headers.meta import (
     is_public,
     read_file_meta,
 )
+from xdicom.headers.private import Blocks, is_creator
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import (
     EXPLICIT_LE,
@@ -56,7 +57,10 @@ _PIXEL: Final = {
 }
 _SEQUENCES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT))
 _DELIMITERS: Final = 0xFFFE0000
+_PRIVATE: Final = 0x00010000
+"""The bit of an odd group."""
 _DIMENSION_POINTER: Final = 0x00209165
+_ORGANIZATION: Final = 0x00209164
 _TAIL: Final = 4096
 """Bytes behind the last element that are looked at."""
 
@@ -89,6 +93,8 @@ class DimensionIndex:
     """Keyword, or tag in hexadecimal, of DimensionIndexPointer; ``""`` where it is missing."""
     private: bool
     """Whether the pointer is a private tag."""
+    organization: str = ""
+    """DimensionOrganizationUID: ordinals of others are not to be compared with these."""
 
 
 @dataclass
@@ -196,6 +202,7 @@ def _read_elements(
     texts = Texts(head.problems)
     attributes, size, header = head.attributes, w.size, encoding.header
     seen: set[int] = set()
+    blocks = Blocks()
     last = 0
     while position + 8 <= size:
         start = position
@@ -212,6 +219,7 @@ def _read_elements(
                 _check_duplicate(Element(w, found, size, encoding, 0), texts, head)
         seen.add(tag)
         last = tag
+        key = 0
         if tag in _SEQUENCES:
             element = Element(w, found, size, encoding, 0)
             _read_sequence(element, texts, head)
@@ -223,11 +231,17 @@ def _read_elements(
             if position > size:
                 bounded(w, tag, position, size)
             if tag in WANTED:
-                text = texts.read(tag, vr, w.value(value, length), encoding.order)
+                key = tag
+            elif tag & _PRIVATE:
+                key = blocks.get(tag, 0)
+                if is_creator(tag):
+                    blocks.reserve(tag, w.value(value, length))
+            if key:
+                text = texts.read(key, vr, w.value(value, length), encoding.order)
                 if text:
-                    attributes[WANTED[tag]] = text
+                    attributes[WANTED[key]] = text
         if places is not None:
-            places.append(Place(start, value, position, tag, vr, length == UNDEFINED))
+            places.append(Place(start, value, position, tag, vr, length == UNDEFINED, key))
     _check_tail(w, position, head)
 
 
@@ -324,9 +338,12 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
 
 
 def _dimension_index(item: Item) -> DimensionIndex:
-    pointer = 0
+    pointer, organization = 0, ""
     for element in item:
         if element.tag == _DIMENSION_POINTER and element.length == 4:
             group, number = struct.unpack(element.encoding.order + "HH", element.raw())
             pointer = group << 16 | number
-    return DimensionIndex(keyword_of(pointer) if pointer else "", bool(pointer >> 16 & 1))
+        elif element.tag == _ORGANIZATION and element.length != UNDEFINED:
+            organization = element.raw().decode("latin-1").strip(" \0")
+    keyword = keyword_of(pointer) if pointer else ""
+    return DimensionIndex(keyword, bool(pointer >> 16 & 1), organization)

@@ -27,7 +27,7 @@ from xdicom.opening.naming import Named, how_to_pick, is_wanted, listing, named
 from xdicom.opening.options import OpenOptions, Tag
 from xdicom.series.attributes import descriptive_attrs
 from xdicom.series.custom import attribute_of
-from xdicom.series.families import BY_NAME
+from xdicom.series.families import BY_NAME, ORDINAL
 from xdicom.series.keys import series_codes
 from xdicom.series.stacks import GridOptions, Stack, split_series
 from xdicom.sources.base import Where
@@ -258,7 +258,7 @@ def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
     for dim in options.dims:
         name = dim_name(dim)
         names.append(name)
-        if name not in BY_NAME and name not in ("z", "instance", "flat"):
+        if name not in (*BY_NAME, "z", "instance", "flat") and not name.startswith(ORDINAL):
             columns[name] = attribute_of(table, dim)
     if len(set(names)) < len(names):
         raise ValueError(f"dims names one dim twice: {options.dims!r}")
