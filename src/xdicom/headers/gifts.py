@@ -169,6 +169,11 @@ def _patient_axes(text: str) -> str:
     return "" if _vector(text) is None else text
 
 
+def _patient_axes_behind(text: str) -> str:
+    """The numbers behind the first one."""
+    return _patient_axes(text.partition("\\")[2])
+
+
 def _image_axes(text: str, orientation: str) -> str:
     """UIH: along rows, columns and the normal of the image."""
     direction = _vector(text)
@@ -225,6 +230,7 @@ RULES: Final[dict[str, tuple[Callable[..., str], Sequence[str]]]] = {
     "number": (_number, ()),
     "ge_b_value": (_ge_b_value, ()),
     "patient_axes": (_patient_axes, ()),
+    "patient_axes_behind": (_patient_axes_behind, ()),
     "image_axes": (_image_axes, (_ORIENTATION,)),
     "ge_axes": (_ge_axes, (_ORIENTATION, _PHASE_ENCODING, _POSITION)),
     "ge_component": (_term_of(dict(zip("0123", _TERMS, strict=True))), ()),

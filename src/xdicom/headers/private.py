@@ -16,11 +16,19 @@ KEYS: Final[dict[int, tuple[str, str]]] = {
 }
 """By key: name and VR of the private elements that rows hold."""
 
-_BLOCKS: Final[dict[tuple[int, bytes], list[tuple[int, int]]]] = {}
-"""By group and creator: low byte and key of each element."""
+PARTS: Final[dict[int, str]] = {
+    key: element.part for key, element in zip(KEYS, ELEMENTS, strict=True) if element.part
+}
+"""By key: the part that rows hold of an element, where they do not hold all of it."""
+
+_Creator = tuple[int, bytes]
+_BLOCKS: Final[dict[_Creator, list[tuple[int, int, _Creator | None]]]] = {}
+"""By group and creator: low byte and key of each element, and the block that goes before it."""
 for _key, _element in zip(KEYS, ELEMENTS, strict=True):
-    _of_creator = _element.group, _element.creator.encode()
-    _BLOCKS.setdefault(_of_creator, []).append((_element.low, _key))
+    _other = _element.unless
+    _before = None if _other is None else (_other[0], _other[1].encode())
+    _own = _element.group, _element.creator.encode()
+    _BLOCKS.setdefault(_own, []).append((_element.low, _key, _before))
 
 GROUPS: Final[frozenset[int]] = frozenset(group for group, _ in _BLOCKS)
 """Groups of the private elements that rows hold."""
@@ -39,10 +47,17 @@ class Blocks(dict[int, int]):
     ('g0019_SIEMENS_MR_HEADER_0C', 'IS')
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._creators: set[_Creator] = set()
+
     def reserve(self, tag: int, creator: bytes) -> None:
         """Give a creator element's block to its creator (PS3.5 7.8.1)."""
-        for low, key in _BLOCKS.get((tag >> 16, creator.strip(b" \0")), ()):
-            self[tag & 0xFFFF0000 | (tag & 0xFF) << 8 | low] = key
+        own = tag >> 16, creator.strip(b" \0")
+        self._creators.add(own)
+        for low, key, before in _BLOCKS.get(own, ()):
+            if before not in self._creators:
+                self[tag & 0xFFFF0000 | (tag & 0xFF) << 8 | low] = key
 
 
 def is_creator(tag: int) -> bool:

@@ -18,12 +18,16 @@ class PrivateElement:
     low: int
     """Low byte of the element number; the high one is the block, which files choose."""
     vr: str
-    """Value representation, for implicit VR and for UN."""
+    """Value representation, for implicit VR and for UN; that of `part` if it has one."""
+    part: str = ""
+    """Name of the reader in `texts` that takes a part of it, and of what rows hold then."""
+    unless: tuple[int, str] | None = None
+    """Group and creator whose block, where a file has it before, tells the same."""
 
     @property
     def name(self) -> str:
         """Under which rows hold it: ``g0019_SIEMENS_MR_HEADER_0C`` (SPEC §3.4)."""
-        return private_name(self.group, self.creator, self.low)
+        return self.part or private_name(self.group, self.creator, self.low)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ SIEMENS_DIRECTIONALITY: Final = _E(_SIEMENS, 0x0019, 0x0D, "CS")
 SIEMENS_DIRECTION: Final = _E(_SIEMENS, 0x0019, 0x0E, "FD")
 SIEMENS_COIL: Final = _E(_SIEMENS, 0x0051, 0x0F, "LO")
 SIEMENS_FLOW: Final = _E(_SIEMENS, 0x0051, 0x14, "LO")
+# old files have no block of their own for diffusion
+SIEMENS_CSA: Final = _E(
+    "SIEMENS CSA HEADER", 0x0029, 0x10, "DS", "xdicom_csa_diffusion", (0x0019, _SIEMENS)
+)
 GE_B: Final = _E(_GE_PARAMETERS, 0x0043, 0x39, "IS")
 GE_COMPONENT: Final = _E(_GE_PARAMETERS, 0x0043, 0x2F, "SS")
 GE_SECOND_COMPONENT: Final = _E(_GE_PARAMETERS, 0x0043, 0x30, "SS")
@@ -91,6 +99,7 @@ UIH_DIRECTION: Final = _E(_UIH, 0x0065, 0x37, "FD")
 
 ELEMENTS: Final[tuple[PrivateElement, ...]] = (
     SIEMENS_B, SIEMENS_DIRECTIONALITY, SIEMENS_DIRECTION, SIEMENS_COIL, SIEMENS_FLOW,
+    SIEMENS_CSA,
     GE_B, GE_COMPONENT, GE_SECOND_COMPONENT, GE_LABEL_DURATION, *GE_DIRECTION, GE_TIMER,
     PHILIPS_B, PHILIPS_PHASE, PHILIPS_VELOCITY, PHILIPS_COMPONENT, *PHILIPS_DIRECTION,
     PHILIPS_LABEL, UIH_B, UIH_DIRECTION,
@@ -106,8 +115,10 @@ GIFTS: Final[tuple[Gift, ...]] = (
     Gift("DiffusionBValue", (PHILIPS_B,), "number"),
     # the actual one; xx0A is the nominal one
     Gift("DiffusionBValue", (UIH_B,), "number"),
+    Gift("DiffusionBValue", (SIEMENS_CSA,), "number"),
     Gift("DiffusionDirectionality", (SIEMENS_DIRECTIONALITY,), "text"),
     Gift("DiffusionGradientOrientation", (SIEMENS_DIRECTION,), "patient_axes"),
+    Gift("DiffusionGradientOrientation", (SIEMENS_CSA,), "patient_axes_behind"),
     Gift("DiffusionGradientOrientation", GE_DIRECTION, "ge_axes"),
     Gift("DiffusionGradientOrientation", PHILIPS_DIRECTION, "patient_axes"),
     Gift("DiffusionGradientOrientation", (UIH_DIRECTION,), "image_axes"),

@@ -218,12 +218,17 @@ def _vector_differences(array: xr.DataArray, found: Pair) -> list[str]:
         return []
     axes = nifti.affine[:3, :3] / np.linalg.norm(nifti.affine[:3, :3], axis=0)
     sign = np.array([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1.0, 1.0])
+    # a gradient and its opposite are one axis; dcm2niix writes GE's the other way round
+    axial = array.attrs["Manufacturer"].startswith("GE")
     differences = []
     for volume, b_value, theirs in zip(found.volumes, nifti.b_values, nifti.b_vectors, strict=True):
         ours = directions.isel(volume).isel(z=0).values
         if b_value == 0 or np.isnan(ours).any():
             continue
-        if not np.allclose(sign * (axes.T @ (RAS @ ours)), theirs, atol=1e-3):
+        found_axes = sign * (axes.T @ (RAS @ ours))
+        if axial and found_axes @ theirs < 0:
+            found_axes = -found_axes
+        if not np.allclose(found_axes, theirs, atol=1e-3):
             differences.append(f"{nifti.name}: direction {ours} of {volume}, dcm2niix {theirs}")
     return differences
 
