@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -161,8 +163,13 @@ def _ge_b_value(text: str) -> str:
 
 def _vector(text: str) -> Vector | None:
     """A direction; None where there is none: zeros, or no three numbers."""
-    found = as_numbers([text.strip("\\")], "FD", 3)[0]
-    return found if np.isfinite(found).all() and found.any() else None
+    try:
+        found = [float(part) for part in text.split("\\")]
+    except ValueError:
+        return None
+    if len(found) != 3 or not all(map(math.isfinite, found)) or not any(found):
+        return None
+    return np.array(found)
 
 
 def _patient_axes(text: str) -> str:
@@ -206,6 +213,7 @@ def _ge_axes(text: str, orientation: str, phase_encoding: str, position: str) ->
     return _rotated(direction * (1, 1, -1), axes)
 
 
+@lru_cache(maxsize=1024)
 def _axes(orientation: str) -> npt.NDArray[np.float64]:
     """Directions of rows, columns and normal in the patient, one a row."""
     cosines = as_numbers([orientation], "DS", 6)[0].reshape(2, 3)

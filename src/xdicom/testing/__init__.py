@@ -32,12 +32,14 @@ from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_stu
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
 from xdicom.testing.series import write_series
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
+from xdicom.testing.vendors import csa_header, vendor_elements
 
 __all__ = [
     "ElementSpan",
     "PhantomStudy",
     "absurd_length",
     "corrupt_fragment",
+    "csa_header",
     "deflate_bomb",
     "dims_strategy",
     "drop_fragments",
@@ -62,6 +64,7 @@ __all__ = [
     "shift_offset_table",
     "text_file",
     "truncate",
+    "vendor_elements",
     "write_enhanced",
     "write_fragments",
     "write_multiframe",
