@@ -87,9 +87,7 @@ class TestScan:
     @pytest.mark.parametrize("templates", [True, False])
     def test_any_encoding_at_any_block(self, tmp_path, vendor, syntax, vr, templates):
         for seed in seeds(2):
-            made = vendor_elements(
-                vendor, blocks=seed, vr=vr, orientation=OBLIQUE, **SAID[vendor]
-            )
+            made = vendor_elements(vendor, blocks=seed, vr=vr, orientation=OBLIQUE, **SAID[vendor])
             folder = tmp_path / str(seed)
             write_series(
                 folder,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from xdicom.headers.vendor import ELEMENTS, slug
+from xdicom.headers.vendor import ELEMENTS, private_name, slug
 
 _FIRST_KEY: Final = 1 << 32
 """Keys of private elements lie behind all tags."""
@@ -81,6 +81,11 @@ class PrivateName:
     """The creator's slug."""
     low: int
     """Low byte of the element number."""
+
+    @property
+    def text(self) -> str:
+        """The name."""
+        return private_name(self.group, self.creator, self.low)
 
     def block(self, creator: str) -> bool:
         """Whether a creator's block holds it."""

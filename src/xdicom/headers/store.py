@@ -231,12 +231,12 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
         return table.columns[key]
     path = _path(key)
     last = path[-1][0]
-    name = key if isinstance(key, str) and isinstance(last, PrivateName) else ""
-    if len(path) == 1 and (name in _OF_ROWS or last in WANTED):
-        return table.column(name or WANTED[path[0][0]])
+    name = last.text if isinstance(last, PrivateName) else keyword_of(last)
+    if len(path) == 1 and name in _OF_ROWS:
+        return table.column(name)
     found = _fetch(table, path)
     if not found.texts:  # the dtype of what is missing is that of its VR
-        return Column(found.codes, (), vr_of(name or keyword_of(path[-1][0])))
+        return Column(found.codes, (), vr_of(name))
     return found
 
 
@@ -353,7 +353,7 @@ def _get(header: Dataset, where: _Where) -> DataElement | None:
 def _tag_in(header: Dataset, name: PrivateName) -> int | None:
     """The tag that a private element has in a data set; None where there is none."""
     group = name.group << 16
-    for tag in header.keys():
+    for tag in sorted(header.keys()):
         if tag & 0xFFFF0000 == group and is_creator(tag):
             found = group | (tag & 0xFF) << 8 | name.low
             if found in header and name.block(str(header[tag].value)):

@@ -103,9 +103,7 @@ ALIGNED: Final[tuple[Family, ...]] = (
     ),
     # a magnitude and a field map that differ in nothing else; before diffusion it would take the
     # images of b = 0 apart
-    Family(
-        "component", "component", (_of(vendor.GE_SECOND_COMPONENT, text=True),), refusal="skip"
-    ),
+    Family("component", "component", (_of(vendor.GE_SECOND_COMPONENT, text=True),), refusal="skip"),
     Family(
         "energy",
         "energy",
