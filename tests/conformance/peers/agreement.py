@@ -27,7 +27,7 @@ from peers.collections import (
 from peers.meant import VALUES
 from peers.niftis import Pair, as_voxels, images, pair, placed_alone, plane_agrees, voxels_agree
 from peers.pixels import LEVELS, LOSSY, header
-from peers.placement import RAS, TOLERANCE, Placement, affine_error, place
+from peers.placement import TOLERANCE, Placement, affine_error, place
 from xdicom.errors import GeometryError, NotDicomError, XDicomError
 
 _COMPONENTS = {
