@@ -16,6 +16,7 @@ from xdicom.api.rows import Rows
 from xdicom.headers.elements import WANTED, keyword_of, tag_of, vr_of
 from xdicom.headers.entries import SeriesEntry, Summary
 from xdicom.headers.match import matches
+from xdicom.headers.private import parsed_name
 from xdicom.headers.table import Column, FrameTable
 from xdicom.opening.naming import Named, named
 from xdicom.series.custom import attribute_of, is_attribute
@@ -152,7 +153,7 @@ def keyword(key: Key) -> str:
     KeyError
         If it is no DICOM keyword, tag or path.
     """
-    if isinstance(key, str) and ("." in key or is_attribute(key)):
+    if isinstance(key, str) and ("." in key or is_attribute(key) or parsed_name(key)):
         return key
     if isinstance(key, int) and key < _FIRST_TAG:
         raise KeyError(f"{key} is no DICOM tag; iterate over a catalog for its series")

@@ -10,6 +10,7 @@ import numpy as np
 
 from xdicom.errors import Problem
 from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
+from xdicom.headers.gifts import given
 from xdicom.headers.mosaic import TILE
 from xdicom.headers.parse import DimensionIndex, Head
 from xdicom.headers.table import (
@@ -217,7 +218,7 @@ class TableBuilder:
         for index, keyword, raws in zip(template.keys, template.keywords, columns, strict=False):
             place = template.places[index]
             distinct = dict.fromkeys(raws)
-            texts, faults = template.texts.read_all(place.tag, place.vr, list(distinct), "<")
+            texts, faults = template.texts.read_all(place.key, place.vr, list(distinct), "<")
             if len(distinct) < len(raws):
                 known = dict(zip(distinct, texts, strict=True))
                 texts = [known[raw] for raw in raws]
@@ -248,6 +249,7 @@ class TableBuilder:
         lengths[lengths == UNDEFINED] = -1
         for keyword, column in columns.items():
             self._note_invalid(keyword, column, file)
+        columns |= self._given(columns, file)
         files = Files(
             tuple(stat.path for stat in self._stats),
             np.array([stat.size for stat in self._stats], np.int64),
@@ -267,6 +269,15 @@ class TableBuilder:
             problems=tuple(self.problems),
             kind=kind,
         )
+
+    def _given(self, columns: Mapping[str, Column], file: IntArray) -> dict[str, Column]:
+        """What private elements give, with a problem where what they mean is not known."""
+        found, doubts = given(columns, self._rows)
+        for doubt in doubts:
+            for place in np.unique(file[doubt.rows]):
+                path = self._stats[place].path
+                self.problems.append(Problem("UnprovenValue", doubt.message, path))
+        return found
 
     def _scattered(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """File, frame number, offset and length of each row."""

@@ -8,6 +8,9 @@ from typing import Final
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 
+from xdicom.headers.private import KEYS
+from xdicom.headers.vendor import VR_OF
+
 # Keywords by the part of the work that needs them. Everything else stays in the file and is read
 # on demand.
 _WANTED: Final[dict[str, str]] = {
@@ -44,7 +47,8 @@ _WANTED: Final[dict[str, str]] = {
         FrameAcquisitionDateTime FrameReferenceDateTime FrameAcquisitionNumber
         AcquisitionDateTime AcquisitionDate AcquisitionTime ContentDate ContentTime ImageIndex
         DimensionIndexValues FrameTime FrameTimeVector NumberOfTemporalPositions
-        NumberOfSlices""",
+        NumberOfSlices ASLContext ASLPulseTrainDuration ASLBolusCutoffDelayTime
+        MonoenergeticEnergyEquivalent""",
     "tiles": """
         TotalPixelMatrixRows TotalPixelMatrixColumns TotalPixelMatrixFocalPlanes
         NumberOfOpticalPaths DimensionOrganizationType ImageOrientationSlide ImagedVolumeWidth
@@ -64,11 +68,13 @@ WANTED: Final[dict[int, str]] = {
     for group in _WANTED.values()
     for keyword in group.split()
     if (tag := tag_for_keyword(keyword)) is not None
-}
-"""Tag → keyword of every public element that a row holds."""
+} | {key: name for key, (name, _) in KEYS.items()}
+"""Tag → keyword of every public element that a row holds; key → name of the private ones."""
 
-WANTED_VR: Final[dict[int, str]] = {tag: dictionary_VR(tag) for tag in WANTED}
-"""The dictionary's VR of each wanted tag, for implicit VR and for UN."""
+WANTED_VR: Final[dict[int, str]] = {
+    tag: KEYS[tag][1] if tag in KEYS else dictionary_VR(tag) for tag in WANTED
+}
+"""The dictionary's VR of each wanted tag or key, for implicit VR and for UN."""
 
 DECISIVE: Final[frozenset[str]] = frozenset(
     """Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames
@@ -128,6 +134,7 @@ _MACROS: Final = """
     MRImageFrameTypeSequence MRTimingAndRelatedParametersSequence MREchoSequence MRModifierSequence
     MRImagingModifierSequence MRReceiveCoilSequence MRAveragesSequence MRDiffusionSequence
     DiffusionGradientDirectionSequence MRVelocityEncodingSequence MRArterialSpinLabelingSequence
+    ASLSlabSequence ASLBolusCutoffTimingSequence MultienergyCTCharacteristicsSequence
     CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence CTExposureSequence
     CTPixelPaddingValueSequence PETFrameTypeSequence FramePixelDataPropertiesSequence
     XAXRFFrameCharacteristicsSequence PlanePositionSlideSequence
@@ -200,7 +207,12 @@ def keyword_of(tag: int) -> str:
 
 @cache
 def vr_of(keyword: str) -> str:
-    """The dictionary's VR of a keyword (the first of two, ``US`` of "US or SS"), ``UN`` if none."""
+    """The VR of a keyword (the first of two, ``US`` of "US or SS"), ``UN`` if it is not known.
+
+    Of a private element by name: that of the vendors' table.
+    """
+    if keyword in VR_OF:
+        return VR_OF[keyword]
     tag = tag_of(keyword)
     if tag is None or not dictionary_has_tag(tag):
         return "UN"

@@ -13,13 +13,16 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from xdicom.headers.elements import GROUP_LEAVES, MACROS, MODALITY_LUT, UNASSIGNED
+from xdicom.headers.private import Blocks, is_creator
 from xdicom.headers.texts import Texts
-from xdicom.headers.walk import UNDEFINED, Element, Item
+from xdicom.headers.walk import UNDEFINED, Element, Item, holds_items
 
 _MOST_BYTES: Final = 16 * 1024
 """Of an item that is compared with others."""
 _MOST_LAYOUTS: Final = 16
 """Layouts that are kept, the latest used first."""
+_MOST_PRIVATE_DEPTH: Final = 2
+"""Private sequences in each other that are walked into."""
 _MOST_TEXTS: Final = 4096
 """Values of an element whose texts are kept."""
 
@@ -31,8 +34,8 @@ class _Value(NamedTuple):
     """Of its bytes, from the start of the item's content."""
     stop: int
     """Of what follows them."""
-    tag: int
-    """Of its element."""
+    key: int
+    """Tag of its element, or the key of a private one."""
     vr: bytes
     """As the file has it."""
     order: str
@@ -96,7 +99,7 @@ class _Layout:
             if text is None:
                 if len(known) >= _MOST_TEXTS:
                     known.clear()
-                text = known[raw] = texts.read(value.tag, value.vr, raw, value.order)
+                text = known[raw] = texts.read(value.key, value.vr, raw, value.order)
             if text:
                 leaves[value.keyword] = text
         item.skip(len(self.data))
@@ -168,12 +171,15 @@ class GroupReader:
     def _walk(self, item: Item) -> dict[str, str]:
         proper: dict[str, str] = {}
         unassigned: dict[str, str] = {}
+        blocks = Blocks()
         for element in item:
             if element.tag in MACROS:
                 into = unassigned if element.tag in UNASSIGNED else proper
                 self._read_macro(item, element, into)
+            elif element.tag >> 16 & 1:
+                self._read_private(item, element, blocks, proper, 0)
             elif element.length != UNDEFINED:
-                self._note(item, element, "")
+                self._note(item, element, element.tag, "")
         return unassigned | proper
 
     def _read_macro(self, group: Item, macro: Element, leaves: dict[str, str]) -> None:
@@ -185,17 +191,49 @@ class GroupReader:
                 elif inner.tag == MODALITY_LUT:
                     leaves["xdicom_modality_lut"] = "1"
                 elif inner.length != UNDEFINED:
-                    keyword = GROUP_LEAVES.get(inner.tag, "")
-                    self._note(group, inner, keyword)
-                    if keyword:
-                        raw, order = inner.raw(), inner.encoding.order
-                        text = self._reader.read(inner.tag, inner.vr, raw, order)
-                        if text:
-                            leaves[keyword] = text
+                    self._read_leaf(group, inner, inner.tag, leaves)
             break
 
-    def _note(self, group: Item, element: Element, keyword: str) -> None:
-        start = element.value - group.start
-        stop = start + element.length
-        value = _Value(start, stop, element.tag, element.vr, element.encoding.order, keyword)
+    def _read_private(
+        self, group: Item, element: Element, blocks: Blocks, leaves: dict[str, str], depth: int
+    ) -> None:
+        """Put wanted private leaves into ``leaves``: of the element, or of its first item.
+
+        In a private sequence private elements only are read: vendors nest whole headers there, in
+        which public ones mean something else (SPEC §2.5).
+        """
+        if is_creator(element.tag) and element.length != UNDEFINED:
+            # not noted: items in which creators differ are not laid out alike
+            blocks.reserve(element.tag, element.raw())
+        elif depth < _MOST_PRIVATE_DEPTH and holds_items(element):
+            read = element.value
+            for item in element.items():
+                own = Blocks()
+                for inner in item:
+                    if inner.tag >> 16 & 1:
+                        self._read_private(group, inner, own, leaves, depth + 1)
+                    elif inner.length != UNDEFINED:
+                        self._note(group, inner, inner.tag, "")
+                read = item.end()
+                break
+            if element.length != UNDEFINED:  # further items are one value, whatever is in them
+                self._note(group, element, element.tag, "", read)
+        elif element.length != UNDEFINED:
+            self._read_leaf(group, element, blocks.get(element.tag, 0), leaves)
+
+    def _read_leaf(self, group: Item, element: Element, key: int, leaves: dict[str, str]) -> None:
+        keyword = GROUP_LEAVES.get(key, "")
+        self._note(group, element, key, keyword)
+        if keyword:
+            text = self._reader.read(key, element.vr, element.raw(), element.encoding.order)
+            if text:
+                leaves[keyword] = text
+
+    def _note(
+        self, group: Item, element: Element, key: int, keyword: str, start: int | None = None
+    ) -> None:
+        """Note an element's value, or what stands in it from a position on."""
+        begin = element.value if start is None else start
+        stop = element.value + element.length - group.start
+        value = _Value(begin - group.start, stop, key, element.vr, element.encoding.order, keyword)
         self._values.append(value)

@@ -61,7 +61,7 @@ def pack(table: FrameTable) -> bytes:
         "paths": [len(files.paths), writer.put_texts(files.paths)],
         "files": [writer.put(getattr(files, name)) for name in _OF_FILES],
         "frames": [writer.put(getattr(table, name)) for name in _OF_ROWS],
-        "dimensions": [[[d.pointer, d.private] for d in each] for each in distinct],
+        "dimensions": [[[d.pointer, d.private, d.organization] for d in each] for each in distinct],
         "dimensions of files": writer.put(codes),
         "columns": [
             [
@@ -156,10 +156,13 @@ def _count(number: object, most: int) -> int:
     return number
 
 
-def _dimension_indices(pairs: Any) -> tuple[DimensionIndex, ...]:
-    if not all(isinstance(a, str) and isinstance(b, bool) for a, b in pairs):
-        raise DamagedBlobError("dimension indices are none", found=pairs)
-    return tuple(DimensionIndex(pointer, private) for pointer, private in pairs)
+def _dimension_indices(described: Any) -> tuple[DimensionIndex, ...]:
+    for pointer, private, organization in described:
+        if not (isinstance(pointer, str) and isinstance(private, bool)) or not isinstance(
+            organization, str
+        ):
+            raise DamagedBlobError("dimension indices are none", found=described)
+    return tuple(DimensionIndex(*each) for each in described)
 
 
 def _column(described: Any, reader: ArrayReader, rows: int) -> tuple[str, Column]:

@@ -41,6 +41,7 @@ from xdicom.headers.meta import (
     read_file_meta,
 )
 from xdicom.headers.mosaic import UNCUT, Tiles, is_mosaic, tiles_of
+from xdicom.headers.private import Blocks, is_creator
 from xdicom.headers.segments import (
     SEGMENTATIONS,
     SEGMENTED,
@@ -90,7 +91,10 @@ _SEQUENCES: Final = frozenset(
     )
 )
 _DELIMITERS: Final = 0xFFFE0000
+_PRIVATE: Final = 0x00010000
+"""The bit of an odd group."""
 _DIMENSION_POINTER: Final = 0x00209165
+_ORGANIZATION: Final = 0x00209164
 _TAIL: Final = 4096
 """Bytes behind the last element that are looked at."""
 
@@ -123,6 +127,8 @@ class DimensionIndex:
     """Keyword, or tag in hexadecimal, of DimensionIndexPointer; ``""`` where it is missing."""
     private: bool
     """Whether the pointer is a private tag."""
+    organization: str = ""
+    """DimensionOrganizationUID: ordinals of others are not to be compared with these."""
 
 
 @dataclass
@@ -257,6 +263,7 @@ def _read_elements(
     texts = Texts(head.problems)
     attributes, size, header = head.attributes, w.size, encoding.header
     seen: set[int] = set()
+    blocks = Blocks()
     last = 0
     while position + 8 <= size:
         start = position
@@ -272,6 +279,7 @@ def _read_elements(
                 _check_duplicate(Element(w, found, size, encoding, 0), texts, head)
         seen.add(tag)
         last = tag
+        key = 0
         if tag in _SEQUENCES:
             element = Element(w, found, size, encoding, 0)
             _read_sequence(element, texts, head)
@@ -283,10 +291,16 @@ def _read_elements(
             if position > size:
                 bounded(w, tag, position, size)
             if tag in WANTED:
-                text = texts.read(tag, vr, w.value(value, length), encoding.order)
+                key = tag
+            elif tag & _PRIVATE:
+                key = blocks.get(tag, 0)
+                if is_creator(tag):
+                    blocks.reserve(tag, w.value(value, length))
+            if key:
+                text = texts.read(key, vr, w.value(value, length), encoding.order)
                 if text:
-                    attributes[WANTED[tag]] = text
-        places.append(Place(start, value, position, tag, vr, length == UNDEFINED))
+                    attributes[WANTED[key]] = text
+        places.append(Place(start, value, position, tag, vr, length == UNDEFINED, key))
     _check_tail(w, position, head)
 
 
@@ -413,9 +427,12 @@ def _parts(sequence: Element, texts: Texts) -> dict[str, str]:
 
 
 def _dimension_index(item: Item) -> DimensionIndex:
-    pointer = 0
+    pointer, organization = 0, ""
     for element in item:
         if element.tag == _DIMENSION_POINTER and element.length == 4:
             group, number = struct.unpack(element.encoding.order + "HH", element.raw())
             pointer = group << 16 | number
-    return DimensionIndex(keyword_of(pointer) if pointer else "", bool(pointer >> 16 & 1))
+        elif element.tag == _ORGANIZATION and element.length != UNDEFINED:
+            organization = element.raw().decode("latin-1").strip(" \0")
+    keyword = keyword_of(pointer) if pointer else ""
+    return DimensionIndex(keyword, bool(pointer >> 16 & 1), organization)

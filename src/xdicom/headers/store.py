@@ -18,11 +18,13 @@ from tqdm.auto import tqdm
 
 from xdicom.errors import CorruptFileError, HeadersUnavailableError
 from xdicom.headers.elements import MACROS, WANTED, keyword_of, tag_of, vr_of
+from xdicom.headers.private import PrivateName, is_creator, parsed_name
 from xdicom.headers.table import MISSING, Column, FrameTable, check_unchanged
 from xdicom.sources.base import FileStat, OpenFile
 from xdicom.sources.places import source_of
 from xdicom.sources.stream import stream_of
 
+_OF_ROWS: Final = frozenset(WANTED.values())
 _NOT_A_VALUE: Final = frozenset(("SQ", "OB", "OW", "OL", "OV", "OF", "OD", "UN"))
 IntArray = npt.NDArray[np.int64]
 _Found = TypeVar("_Found", FileStat, OpenFile)
@@ -207,10 +209,11 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
     table : FrameTable
         The rows.
     key : str, int or (int, int)
-        Keyword, tag, or a path into sequences such as
+        Keyword, tag, name of a private element by its creator (``g0019_SIEMENS_MR_HEADER_0C``),
+        or a path into sequences such as
         ``"RadiopharmaceuticalInformationSequence.0.RadionuclideHalfLife"`` (without a number: the
-        first item). In enhanced objects a keyword or tag is also found in the functional groups
-        of the frame, and in those that all frames share.
+        first item). In enhanced objects a keyword, tag or name is also found in the functional
+        groups of the frame, and in those that all frames share.
 
     Returns
     -------
@@ -227,16 +230,20 @@ def attribute_column(table: FrameTable, key: str | int | tuple[int, int]) -> Col
     if isinstance(key, str) and key in table.columns:
         return table.columns[key]
     path = _path(key)
-    if len(path) == 1 and path[0][0] in WANTED:
-        return table.column(WANTED[path[0][0]])
+    last = path[-1][0]
+    name = last.text if isinstance(last, PrivateName) else keyword_of(last)
+    if len(path) == 1 and name in _OF_ROWS:
+        return table.column(name)
     found = _fetch(table, path)
     if not found.texts:  # the dtype of what is missing is that of its VR
-        return Column(found.codes, (), vr_of(keyword_of(path[-1][0])))
+        return Column(found.codes, (), vr_of(name))
     return found
 
 
-_Path = list[tuple[int, int]]
-"""Tags, each with the number of the item that the path goes on in."""
+_Where = int | PrivateName
+"""Which element of a data set: a tag, or a private element at any block."""
+_Path = list[tuple[_Where, int]]
+"""Elements, each with the number of the item that the path goes on in."""
 
 
 def _path(key: str | int | tuple[int, int]) -> _Path:
@@ -245,10 +252,12 @@ def _path(key: str | int | tuple[int, int]) -> _Path:
         if isinstance(name, str) and name.isdecimal() and path:
             path[-1] = path[-1][0], int(name)
             continue
-        tag = tag_of(name)
-        if tag is None or not 0 <= tag <= 0xFFFFFFFF:
+        where: _Where | None = parsed_name(name) if isinstance(name, str) else None
+        if where is None:
+            where = tag_of(name)
+        if where is None or (isinstance(where, int) and not 0 <= where <= 0xFFFFFFFF):
             raise KeyError(f"{key!r} is no DICOM keyword or tag")
-        path.append((tag, 0))
+        path.append((where, 0))
     return path
 
 
@@ -294,37 +303,42 @@ def _of_instance(header: Dataset, path: _Path) -> DataElement | None:
     return _get(header, path[-1][0])
 
 
-def _of_frame(header: Dataset, frame: int, tag: int) -> DataElement | None:
-    """The element of a tag in a frame's functional groups, or in the shared ones."""
+def _of_frame(header: Dataset, frame: int, where: _Where) -> DataElement | None:
+    """The element in a frame's functional groups, or in the shared ones."""
     for groups, item in ((_PER_FRAME, frame - 1), (_SHARED, 0)):
         items = header.get(groups) or ()
         if 0 <= item < len(items):
-            found = list(_leaves(items[item], tag))
+            found = list(_leaves(items[item], where))
+            if isinstance(where, PrivateName) and (own := _get(items[item], where)) is not None:
+                found.insert(0, own)
             if found and all(element.value == found[0].value for element in found):
                 return found[0]
     return None
 
 
-def _leaves(item: Dataset, tag: int, depth: int = 0) -> Iterator[DataElement]:
-    """Elements of a tag in the macros of a functional group.
+def _leaves(item: Dataset, where: _Where, depth: int = 0) -> Iterator[DataElement]:
+    """The elements in the macros of a functional group.
 
     Public ones in public macros only, private ones in private ones only: vendors nest whole
     headers there, where a public keyword means something else (SPEC §2.5).
     """
-    private = bool(tag >> 16 & 1)
+    private = isinstance(where, PrivateName) or bool(where >> 16 & 1)
     for element in item:
         nested = depth == 0 or private or int(element.tag) in MACROS
         if element.VR != "SQ" or element.tag.is_private != private or not nested:
             continue
         for inner in element.value[:1]:
-            found = _get(inner, tag)
+            found = _get(inner, where)
             if found is not None:
                 yield found
-            yield from _leaves(inner, tag, depth + 1)
+            yield from _leaves(inner, where, depth + 1)
 
 
-def _get(header: Dataset, tag: int) -> DataElement | None:
-    """An element by tag; as text where pydicom cannot convert it."""
+def _get(header: Dataset, where: _Where) -> DataElement | None:
+    """An element of a data set; as text where pydicom cannot convert it."""
+    tag = _tag_in(header, where) if isinstance(where, PrivateName) else where
+    if tag is None:
+        return None
     found: Any
     try:
         found = header.get(tag)
@@ -334,6 +348,17 @@ def _get(header: Dataset, tag: int) -> DataElement | None:
             return None
         return DataElement(tag, "LT", raw.value.decode("latin-1").strip(" \0"), raw.value_tell)
     return found if isinstance(found, DataElement) else None
+
+
+def _tag_in(header: Dataset, name: PrivateName) -> int | None:
+    """The tag that a private element has in a data set; None where there is none."""
+    group = name.group << 16
+    for tag in sorted(header.keys()):
+        if tag & 0xFFFF0000 == group and is_creator(tag):
+            found = group | (tag & 0xFF) << 8 | name.low
+            if found in header and name.block(str(header[tag].value)):
+                return found
+    return None
 
 
 def _text(element: DataElement) -> str:

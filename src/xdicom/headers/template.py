@@ -29,6 +29,7 @@ from xdicom.headers.elements import (
 from xdicom.headers.meta import is_encapsulated
 from xdicom.headers.mosaic import MARKS, is_mosaic
 from xdicom.headers.parse import Head
+from xdicom.headers.private import GROUPS, is_creator
 from xdicom.headers.texts import CHARACTER_SET, PIXEL_REPRESENTATION, Texts
 from xdicom.headers.validate import DECIDING, NAMING
 from xdicom.headers.walk import (
@@ -115,12 +116,12 @@ class Template:
     @cached_property
     def keys(self) -> tuple[int, ...]:
         """Indices of the elements that differ and that a row holds."""
-        return tuple(i for i in sorted(self.varying) if self.places[i].tag in WANTED)
+        return tuple(i for i in sorted(self.varying) if self.places[i].key)
 
     @cached_property
     def keywords(self) -> tuple[str, ...]:
         """Their keywords."""
-        return tuple(WANTED[self.places[i].tag] for i in self.keys)
+        return tuple(WANTED[self.places[i].key] for i in self.keys)
 
     @cached_property
     def constants(self) -> dict[str, str]:
@@ -241,7 +242,7 @@ class Template:
             return self.constants.get(keyword, "")
         at = self.keywords.index(keyword)
         place = self.places[self.keys[at]]
-        (text,), _ = self.texts.read_all(place.tag, place.vr, [values[at]], "<")
+        (text,), _ = self.texts.read_all(place.key, place.vr, [values[at]], "<")
         return text
 
     def widened(self, data: bytes, places: list[Place]) -> Template:
@@ -260,7 +261,7 @@ class Template:
         problems: list[tuple[str, str]] = []
         for index, keyword, raw in zip(self.keys, self.keywords, values, strict=True):
             place = self.places[index]
-            (text,), faults = self.texts.read_all(place.tag, place.vr, [raw], "<")
+            (text,), faults = self.texts.read_all(place.key, place.vr, [raw], "<")
             problems += [(kind, message) for _, kind, message in faults]
             if text:
                 attributes[keyword] = text
@@ -316,14 +317,16 @@ def signature(data: bytes, places: list[Place], encoding: Encoding) -> Signature
 def _fixed(places: list[Place], encoding: Encoding) -> frozenset[int]:
     """Indices of the elements that may not differ within a template.
 
-    Those that rule how others are read, and those whose length could be taken for a VR: the first
-    of the data set, which tells the encoding, and elements that lack a VR where others have one.
+    Those that rule how others are read, private creators among them, and those whose length could
+    be taken for a VR: the first of the data set, which tells the encoding, and elements that lack
+    a VR where others have one.
     """
     first = next((i for i, place in enumerate(places) if place.tag >> 16 != 2), 0)
     return frozenset(
         i
         for i, place in enumerate(places)
         if place.tag in _CONSTANT
+        or (is_creator(place.tag) and place.tag >> 16 in GROUPS)
         or (not place.vr and (encoding is not IMPLICIT_LE or place.tag >> 16 == 2))
         or (not place.vr and i == first and not is_group_length(place))
     )

@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 
-from xdicom.headers.elements import WANTED_VR, keyword_of
+from xdicom.headers.csa import read_csa
+from xdicom.headers.elements import WANTED, WANTED_VR, keyword_of
+from xdicom.headers.private import PARTS
 
 CHARACTER_SET: Final = 0x00080005
 PIXEL_REPRESENTATION: Final = 0x00280103
@@ -34,6 +36,9 @@ _SEPARATOR: Final = b"\1"
 """Stands in no value of the default repertoire."""
 _BLANKS: Final = (" \\", "\0\\", "\\ ", "\\\0")
 """Padding around the values of one element."""
+_CSA_B_VALUE: Final = b"B_value\0"
+_CSA_LENGTH: Final = 88
+"""Bytes from the name of a tag in a CSA header to the length of its first value."""
 _DICTIONARY: Final = {tag: vr.encode() for tag, vr in WANTED_VR.items()}
 # PS3.5 6.1.2.5.3: these end a code extension in a value
 _DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
@@ -77,6 +82,8 @@ class Texts:
             Byte order of numbers, ``<`` or ``>``.
         """
         if vr not in _KNOWN:
+            if tag in PARTS:
+                return _READERS[PARTS[tag]](raw)
             if vr == b"UN":
                 order = "<"  # PS3.5 6.2.2
             elif vr:
@@ -157,7 +164,7 @@ class Texts:
         return "\\".join(map(repr, values))
 
     def _invalid(self, tag: int, what: str) -> None:
-        self._note("InvalidValue", f"{keyword_of(tag)} {what}; taken as missing")
+        self._note("InvalidValue", f"{WANTED.get(tag) or keyword_of(tag)} {what}; taken as missing")
 
     def _decoded(self, raw: bytes) -> str:
         try:
@@ -181,6 +188,22 @@ class Texts:
     def _note(self, kind: str, message: str) -> None:
         if (kind, message) not in self._problems:
             self._problems.append((kind, message))
+
+
+def _csa_diffusion(raw: bytes) -> str:
+    """B-value and direction of a Siemens CSA header; empty where it has no b-value."""
+    at = raw.find(_CSA_B_VALUE)
+    length = raw[at + _CSA_LENGTH : at + _CSA_LENGTH + 4]
+    if at < 0 or (raw.startswith(b"SV10") and not any(length)):
+        return ""  # most images are of no diffusion, so their tags need not be read
+    found = read_csa(raw, ("B_value", "DiffusionGradientDirection")) or {}
+    b_value = found.get("B_value", ())[:1]
+    direction = found.get("DiffusionGradientDirection", ())
+    return "\\".join((*b_value, *(direction if len(direction) == 3 else ()))) if b_value else ""
+
+
+_READERS: Final = {"xdicom_csa_diffusion": _csa_diffusion}
+"""Readers of a part of a private element's bytes, by what rows hold of it."""
 
 
 @lru_cache(maxsize=64)

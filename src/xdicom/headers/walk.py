@@ -50,6 +50,8 @@ class Place(NamedTuple):
     """As the file has it; empty where it has none."""
     undefined: bool
     """Whether it is a sequence of undefined length."""
+    key: int = 0
+    """Under which a row holds it: its tag, or the key of a private element; 0 if none does."""
 
 
 class Window:
@@ -277,6 +279,19 @@ class Item:
         if self._end is None:
             self._end = _skip_item(self.window, self.start, self._limit, self.encoding, self.depth)
         return self._end
+
+
+def holds_items(element: Element) -> bool:
+    """Whether an element is a sequence, by its VR or, where the file gives none, by its value."""
+    if element.vr not in (b"", b"UN"):
+        return element.vr == b"SQ"
+    if element.length == UNDEFINED:
+        return True
+    if element.length < 8:
+        return False
+    w = element.window
+    group, number, _ = element.encoding.unpack_implicit(w.data, w.at(element.value, 8))
+    return bool(group << 16 | number == ITEM)
 
 
 def inner_encoding(w: Window, vr: bytes, position: int, encoding: Encoding) -> Encoding:

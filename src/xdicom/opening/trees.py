@@ -29,7 +29,7 @@ from xdicom.opening.options import OpenOptions, Tag
 from xdicom.opening.segmented import SegmentedSeries
 from xdicom.series.attributes import descriptive_attrs
 from xdicom.series.custom import attribute_of
-from xdicom.series.families import BY_NAME
+from xdicom.series.families import BY_NAME, ORDINAL
 from xdicom.series.keys import series_codes
 from xdicom.series.segments import is_segmentation
 from xdicom.series.stacks import GridOptions, Stack, split_series
@@ -279,7 +279,8 @@ def grid_options_of(table: FrameTable, options: OpenOptions) -> GridOptions:
     for dim in options.dims:
         name = dim_name(dim)
         names.append(name)
-        if name not in BY_NAME and name not in ("z", "instance", "flat", *TILE_DIMS):
+        known = (*BY_NAME, "z", "instance", "flat", *TILE_DIMS)
+        if name not in known and not name.startswith(ORDINAL):
             columns[name] = attribute_of(table, dim)
     if len(set(names)) < len(names):
         raise ValueError(f"dims names one dim twice: {options.dims!r}")

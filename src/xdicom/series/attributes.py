@@ -17,7 +17,7 @@ from xdicom.headers.elements import ALIASES, PRIVATE_TO_PATIENT
 from xdicom.headers.mosaic import SLICE_TIME
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
-from xdicom.series.codes import cluster
+from xdicom.series.codes import cluster, combine, first_rows
 from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
@@ -140,8 +140,12 @@ def _by_value(name: str, column: Column) -> tuple[Array, npt.NDArray[np.int64]]:
     """
     array = column.values.array
     known = ATTRIBUTES.get(name)
-    if known and array.dtype.kind == "f" and array.ndim == 1:
-        codes, values = cluster(array, known.tolerance)
+    if known and array.dtype.kind == "f" and len(array):
+        parts = [cluster(each, known.tolerance) for each in array.reshape(len(array), -1).T]
+        codes = combine([codes for codes, _ in parts], len(array))
+        first = first_rows(codes, int(codes.max()) + 1)
+        values = np.stack([anchors[codes[first]] for codes, anchors in parts], axis=1)
+        values = values.reshape(-1, *array.shape[1:])
     else:
         values, codes = np.unique(array, axis=0, return_inverse=True)
     if array.dtype.kind in "fmM":

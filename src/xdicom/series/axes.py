@@ -29,6 +29,7 @@ from xdicom.series.families import (
     DIM_ORDER,
     INSTANCE_NUMBER,
     LASTING,
+    ORDINAL,
     SOFT,
     Family,
 )
@@ -135,6 +136,9 @@ class Inference:
         parts = [p for p in self.candidates.varying(family) if not self._known(p)]
         if not parts:
             return True
+        skips = family.refusal == "skip"
+        if skips and any(a.dim == family.dim for a in self.axes):
+            return True
         axis = aligned_axis(self.candidates, family, parts)
         for tried in (axis, self._repeats(axis), *self._ordinals(family, parts)):
             if tried is not None and full_factorial([*self.axes, tried], self.length):
@@ -142,6 +146,10 @@ class Inference:
                 if tried.method == "index":
                     self.notes.append(f"{tried.dim} is told by {tried.attributes[0]} only")
                 return True
+        if skips:
+            for part in parts:
+                self._reject(part.name, "its values do not fill a grid")
+            return True
         z = next((a.codes for a in self.axes if a.dim == "z"), np.zeros(self.length, np.int64))
         self.axes.append(axis)
         if family.refusal == "split" or covers(axis.codes, z):
@@ -240,7 +248,7 @@ class Inference:
                 self._by_rank(family, part, dim)
 
     def _by_value(self, family: Family, part: Candidate, dim: str) -> bool:
-        method = "index" if part.name.startswith("DimensionIndex_") else "value"
+        method = "index" if part.name.startswith(ORDINAL) else "value"
         axis = Axis(dim, family.name, (part.name,), method, part.codes, part.count)
         if not full_factorial([*self.axes, axis], self.length):
             self._reject(part.name, "its values do not fill a grid")

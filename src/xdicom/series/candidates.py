@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from xdicom.headers.table import Column, FrameTable
 from xdicom.series.codes import Codes, Floats, cluster, combine, first_rows
-from xdicom.series.families import ATTRIBUTES, NEVER_INDEX, POINTERS, Attribute, Family
+from xdicom.series.families import (
+    ATTRIBUTES,
+    NEVER_INDEX,
+    ORDINAL,
+    POINTERS,
+    Attribute,
+    Family,
+)
 from xdicom.series.times import acquisition_place, acquisition_seconds, frame_numbers
 
 Array = npt.NDArray[Any]
@@ -121,7 +128,7 @@ class Candidates:
             texts = column.texts if part is None else [part(text) for text in column.texts]
             return of_texts(attribute.name, texts, column.codes)
         rule = _RULES.get(attribute.rule or attribute.name)
-        values = rule(self.table) if rule else column.numbers(attribute.width)
+        values = rule(self.table, attribute.name) if rule else column.numbers(attribute.width)
         return of_numbers(attribute.name, values, attribute.tolerance, attribute.seconds)
 
     @cached_property
@@ -134,7 +141,8 @@ class Candidates:
         """Ordinals of DimensionIndexValues: the family each resolves to, and its candidate.
 
         Pointers that no family knows belong to the family ``index`` (SPEC §2.5). Objects that
-        declare different indices, or none, have none in common.
+        declare different indices, or indices of different organizations, or none, have none in
+        common (PS3.3 C.7.6.17.2).
         """
         table = self.table
         declared = set(table.dimensions.values())
@@ -146,26 +154,41 @@ class Candidates:
         for i, dimension in enumerate(dimensions):
             if dimension.pointer not in NEVER_INDEX:
                 values = ordinals.reshape(len(table), -1)[:, i]
-                part = of_numbers(f"DimensionIndex_{i + 1}", values, 0.0)
+                part = of_numbers(f"{ORDINAL}{i + 1}", values, 0.0)
                 if part.complete and part.count > 1:
                     found.append((POINTERS.get(dimension.pointer, "index"), part))
         return found
 
+    def ordinal(self, dim: str) -> Candidate | None:
+        """The ordinals of the dimension index that bears a dim's name, if it varies."""
+        return next((part for _, part in self.indices if part.name == dim), None)
 
-def _gated_trigger_time(table: FrameTable) -> Floats:
-    """TriggerTime where the acquisition was gated: fMRI carries it without any gating."""
+
+def _gated(table: FrameTable, name: str) -> Floats:
+    """Trigger times and phases where the acquisition was gated: fMRI has them without any."""
     gated = np.zeros(len(table), bool)
     for keyword in ("HeartRate", "NominalInterval", "CardiacNumberOfImages"):
         gated |= table.numbers(keyword) > 0
     technique = table.column("CardiacSynchronizationTechnique")
     gated |= np.array([*(t != "NONE" for t in technique.texts), False])[technique.codes]
-    return np.where(gated, table.numbers("TriggerTime"), np.nan)
+    return np.where(gated, table.numbers(name), np.nan)
 
 
-_RULES: Final[dict[str, Callable[[FrameTable], Floats]]] = {
-    "gated": _gated_trigger_time,
-    "acquisition_datetime": acquisition_seconds,
-    "frame": frame_numbers,
+def _pair(table: FrameTable, name: str) -> Floats:
+    """An attribute of two values, of which each position has one frame each; else missing."""
+    values = table.numbers(name)
+    codes = cluster(values, 0.0)[0]
+    position = table.column("ImagePositionPatient")
+    pairs = len(np.unique(np.stack([codes, position.codes], axis=1), axis=0))
+    paired = pairs == len(table) == 2 * len(position.texts) and codes.max(initial=0) == 1
+    return values if paired and position.complete else np.full(len(table), np.nan)
+
+
+_RULES: Final[dict[str, Callable[[FrameTable, str], Floats]]] = {
+    "gated": _gated,
+    "pair": _pair,
+    "acquisition_datetime": lambda table, _: acquisition_seconds(table),
+    "frame": lambda table, _: frame_numbers(table),
 }
 """How numbers are made that are not simply an attribute's values."""
 

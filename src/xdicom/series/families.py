@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final
+
+from xdicom.headers import vendor
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,19 @@ class Family:
     attributes: tuple[Attribute, ...]
     """In order of priority."""
     refusal: str = "hole"
-    """What an aligned family does where it is not factorial: ``split``, or ``hole`` (split only if
-    each part covers the same slices)."""
+    """What an aligned family does where it is not factorial: ``split``, ``hole`` (split only if
+    each part covers the same slices), or ``skip`` (nothing; nor where its dim is there already)."""
     partial: bool = False
     """Whether a missing value is a value of its own."""
 
 
 def _text(name: str, rule: str = "") -> Attribute:
     return Attribute(name, text=True, rule=rule)
+
+
+def _of(element: vendor.PrivateElement, **how: Any) -> Attribute:
+    """The attribute of a private element, of which the vendor's own values are compared."""
+    return Attribute(element.name, **how)
 
 
 ALIGNED: Final[tuple[Family, ...]] = (
@@ -61,6 +70,8 @@ ALIGNED: Final[tuple[Family, ...]] = (
         (
             Attribute("VelocityEncodingDirection", 3, 1e-3),
             Attribute("VelocityEncodingMinimumValue"),
+            _of(vendor.PHILIPS_VELOCITY, width=3),
+            _of(vendor.SIEMENS_FLOW, text=True),
         ),
         refusal="split",
         partial=True,
@@ -69,6 +80,17 @@ ALIGNED: Final[tuple[Family, ...]] = (
     Family("inversion", "InversionTime", (Attribute("InversionTime"),)),
     Family("flip_angle", "FlipAngle", (Attribute("FlipAngle"),)),
     Family("repetition_time", "RepetitionTime", (Attribute("RepetitionTime"),)),
+    Family(
+        "asl",
+        "asl",
+        (
+            _text("ASLContext"),
+            Attribute("ASLPulseTrainDuration"),
+            Attribute("ASLBolusCutoffDelayTime"),
+            _of(vendor.GE_LABEL_DURATION),
+        ),
+        partial=True,
+    ),
     Family(
         "diffusion",
         "diffusion",
@@ -79,8 +101,25 @@ ALIGNED: Final[tuple[Family, ...]] = (
         ),
         partial=True,
     ),
-    Family("energy", "energy", (Attribute("KVP"),), refusal="split"),
-    Family("coil", "coil", (_text("ReceiveCoilName"),), refusal="split"),
+    # a magnitude and a field map that differ in nothing else; before diffusion it would take the
+    # images of b = 0 apart
+    Family("component", "component", (_of(vendor.GE_SECOND_COMPONENT, text=True),), refusal="skip"),
+    Family(
+        "energy",
+        "energy",
+        (
+            Attribute("KVP"),
+            Attribute("MonoenergeticEnergyEquivalent"),
+            Attribute("ExposureTime", rule="pair"),
+        ),
+        refusal="split",
+    ),
+    Family(
+        "coil",
+        "coil",
+        (_text("ReceiveCoilName"), _of(vendor.SIEMENS_COIL, text=True)),
+        refusal="split",
+    ),
 )
 """Families that are the same at each slice; all attributes of one that vary count together."""
 
@@ -106,6 +145,7 @@ _TIME: Final = (
     Attribute("TriggerTime", seconds=1e-3),
     ACQUIRED,
     Attribute("AcquisitionNumber", whole=True),
+    _of(vendor.GE_TIMER),  # in seconds or in tenths of milliseconds, as the release has it
 )
 
 CLOCKED: Final[tuple[Family, ...]] = (
@@ -121,6 +161,7 @@ CLOCKED: Final[tuple[Family, ...]] = (
             Attribute("NominalPercentageOfCardiacPhase"),
             Attribute("NominalCardiacTriggerDelayTime"),
             Attribute("TriggerTime", rule="gated"),
+            _of(vendor.PHILIPS_PHASE, rule="gated"),
         ),
     ),
     Family("time", "time", _TIME),
@@ -139,10 +180,14 @@ CLOCKED: Final[tuple[Family, ...]] = (
 
 _SECOND: Final = replace(CLOCKED[2], name="repetition", dim="repetition")
 
-BY_NAME: Final[dict[str, Family]] = {
-    f.name: f for f in (*ALIGNED, *SOFT, *CLOCKED, _SECOND) if f.name.islower()
+BY_NAME: Final[dict[str, tuple[Family, ...]]] = {
+    name: tuple(found)
+    for name, found in groupby(
+        sorted((*ALIGNED, *SOFT, *CLOCKED, _SECOND), key=attrgetter("name")), attrgetter("name")
+    )
+    if name.islower()
 }
-"""Families by the name that a caller may give as a dim."""
+"""Families by the name that a caller may give as a dim; of several, the first that varies."""
 
 ATTRIBUTES: Final[dict[str, Attribute]] = {
     a.name: a for f in (*CLOCKED, *SOFT, *ALIGNED) for a in f.attributes if not a.rule
@@ -162,6 +207,9 @@ LASTING: Final = ("SegmentNumber", "z")
 
 TIME_LIKE: Final = ("respiratory_phase", "cardiac_phase", "time", "repetition")
 """Dims along which an aborted acquisition loses its last part, outer to inner."""
+
+ORDINAL: Final = "DimensionIndex_"
+"""What the names of dims begin with that only ordinals of DimensionIndexValues tell."""
 
 NEVER_INDEX: Final = frozenset(
     ("StackID", "InStackPositionNumber", "ImagePositionPatient", "ReferencedSegmentNumber")

@@ -220,12 +220,17 @@ def forced_grid(
     others = [dim for dim in dims if dim[0] not in _ORDERED]
     ordered = sorted((d for d in dims if d[0] in _ORDERED), key=lambda d: _ORDERED.index(d[0]))
     for name, column in (*others, *ordered):
-        family = BY_NAME.get(name)
+        families = BY_NAME.get(name)
+        ordinal = candidates.ordinal(name)
         if name == "z":
             made[name] = _slices(z)
         elif name == "instance":
             made[name] = flat_grid(candidates).axes[0]
-        elif family is not None:
+        elif ordinal is not None:
+            made[name] = _value_axis(BY_NAME["index"][0], ordinal)
+        elif families is not None:
+            varying = (f for f in families if candidates.varying(f))
+            family = next(varying, families[0])
             made[name] = _family_axis(candidates, family, list(made.values()), z)
         else:
             made[name] = _attribute_axis(table, name, column)
@@ -284,7 +289,7 @@ def _family_axis(
         return replace(aligned_axis(candidates, family, parts), dim=family.name)
     known = [*before] if z is None or any(a.dim == "z" for a in before) else [*before, z]
     for ranks in (False, True):
-        for each in (family, BY_NAME["last"]):
+        for each in (family, *BY_NAME["last"]):
             probe = Inference(candidates, known)
             probe.clocked(each, ranks)
             if len(probe.axes) > len(known):

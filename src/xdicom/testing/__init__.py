@@ -38,12 +38,14 @@ from xdicom.testing.segmentations import write_segmentation
 from xdicom.testing.series import write_series
 from xdicom.testing.slides import slide_pixels, write_slide
 from xdicom.testing.strategies import dims_strategy, geometries, outer_indexers, outer_take
+from xdicom.testing.vendors import csa_diffusion_header, vendor_elements
 
 __all__ = [
     "ElementSpan",
     "PhantomStudy",
     "absurd_length",
     "corrupt_fragment",
+    "csa_diffusion_header",
     "csa_header",
     "deflate_bomb",
     "dims_strategy",
@@ -71,6 +73,7 @@ __all__ = [
     "slide_pixels",
     "text_file",
     "truncate",
+    "vendor_elements",
     "write_dose",
     "write_enhanced",
     "write_fragments",

@@ -17,9 +17,13 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import AMBIGUOUS_VR, EXPLICIT_VR_LENGTH_32, format_number_as_ds
 
 Key = str | tuple[int, int, str, str]
-"""A keyword, or (group, low byte of the element, private creator, VR)."""
+"""A keyword, or (group, low byte of the element, private creator, VR).
+
+An element number of 0x1000 and more names the creator's block too, as its high byte.
+"""
 
 PIXEL_DATA = 0x7FE00010
+_LOWEST_BLOCK = 0x1000
 UNDEFINED = 0xFFFFFFFF
 
 
@@ -124,7 +128,11 @@ def dataset(values: Mapping[Key, Any]) -> Dataset:
             made[tag] = element(tag, dictionary_VR(tag), value)
         elif value is not None and isinstance(key, tuple):
             group, low, creator, vr = key
-            tag = made.private_block(group, creator, create=True).get_tag(low & 0xFF)
+            if low >= _LOWEST_BLOCK:
+                made[Tag(group, low >> 8)] = element(Tag(group, low >> 8), "LO", creator)
+                tag = Tag(group, low)
+            else:
+                tag = made.private_block(group, creator, create=True).get_tag(low & 0xFF)
             made[tag] = element(tag, vr, value)
     return made
 
@@ -171,7 +179,10 @@ class Encoder:
                 raise ValueError(f"{key!r} is no keyword of the DICOM data dictionary")
             return tag, dictionary_VR(tag)
         group, low, creator, vr = key
-        if (group, creator) not in self._blocks:
+        if low >= _LOWEST_BLOCK:
+            if self._blocks.setdefault((group, creator), low >> 8) != low >> 8:
+                raise ValueError(f"{creator!r} has a block in group {group:04X} already")
+        elif (group, creator) not in self._blocks:
             taken = (block for (other, _), block in self._blocks.items() if other == group)
             self._blocks[group, creator] = max(taken, default=0x0F) + 1
         return group << 16 | self._blocks[group, creator] << 8 | low & 0xFF, vr

@@ -112,6 +112,7 @@ def write_enhanced(
     frame_of_reference_uid: str | None = None,
     series_number: int = 1,
     instance_number: int = 1,
+    organization: str | None = None,
     patient_id: str = "PHANTOM",
 ) -> Path:
     """Write one enhanced multi-frame file that holds a whole grid of frames.
@@ -158,11 +159,12 @@ def write_enhanced(
     drop : sequence of mappings or tuples
         Frames to leave out, as for :func:`write_series`.
     series_uid, study_uid, frame_of_reference_uid : str, optional
-        As for :func:`write_series`; the UID of the dimension organization
-        follows the series.
+        As for :func:`write_series`.
     series_number, instance_number : int
         SeriesNumber and InstanceNumber; instances of other numbers are other
         instances of the same series.
+    organization : str, optional
+        DimensionOrganizationUID, by default one that follows the series.
     patient_id : str
         PatientID.
 
@@ -202,7 +204,7 @@ def write_enhanced(
         places = [places[i] for i in order]
     last = dict(attributes or {})
     in_frames = {k: v for k, v in last.items() if k in GROUPS or callable(v)}
-    organization = uid("dimensions", seed, series_number, series_uid, list(shape))
+    organization = organization or uid("dimensions", seed, series_number, series_uid, list(shape))
     pointers = _pointers(axes, modality, organization)
 
     items = []

@@ -11,6 +11,7 @@ _CONTENT = "FrameContentSequence"
 _TIMING = "MRTimingAndRelatedParametersSequence"
 _DIFFUSION = "MRDiffusionSequence"
 _DIRECTION = "DiffusionGradientDirectionSequence"
+_LABELING = "MRArterialSpinLabelingSequence"
 _RESCALE = "PixelValueTransformationSequence"
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -63,7 +64,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "VelocityEncodingDirection": ("MRVelocityEncodingSequence",),
     "VelocityEncodingMinimumValue": ("MRVelocityEncodingSequence",),
     "VelocityEncodingMaximumValue": ("MRVelocityEncodingSequence",),
-    "ASLContext": ("MRArterialSpinLabelingSequence",),
+    "ASLContext": (_LABELING,),
+    "ASLPulseTrainDuration": (_LABELING, "ASLSlabSequence", "ASLPulseTrainDuration"),
+    "ASLBolusCutoffDelayTime": (
+        _LABELING,
+        "ASLBolusCutoffTimingSequence",
+        "ASLBolusCutoffDelayTime",
+    ),
     "NumberOfAverages": ("MRAveragesSequence",),
     "ComplexImageComponent": ("MRImageFrameTypeSequence",),
     "AcquisitionContrast": ("MRImageFrameTypeSequence",),
@@ -73,6 +80,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "VolumeBasedCalculationTechnique": ("{modality}ImageFrameTypeSequence",),
     # PS3.3 C.8.15.3, CT
     "KVP": ("CTXRayDetailsSequence",),
+    "MonoenergeticEnergyEquivalent": ("MultienergyCTCharacteristicsSequence",),
     "ConvolutionKernel": ("CTReconstructionSequence",),
     "IrradiationEventUID": ("IrradiationEventIdentificationSequence",),
     "XRayTubeCurrentInmA": ("CTExposureSequence",),

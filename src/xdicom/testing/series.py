@@ -107,7 +107,8 @@ def write_series(
     attributes : mapping, optional
         Values, or callables of the index, by keyword, or for private elements by
         (group, low byte of the element, creator, VR). These come last, so None
-        removes an element; `bytes` are written unchecked.
+        removes an element; `bytes` are written unchecked. :func:`vendor_elements`
+        makes those of vendors.
     seed : int
         All UIDs follow from it; the same seed gives the same bytes.
     shuffle : int, optional

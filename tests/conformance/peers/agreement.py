@@ -27,7 +27,7 @@ from peers.collections import (
 from peers.meant import VALUES
 from peers.niftis import Pair, as_voxels, images, pair, placed_alone, plane_agrees, voxels_agree
 from peers.pixels import LEVELS, LOSSY, header
-from peers.placement import RAS, TOLERANCE, Placement, affine_error, place
+from peers.placement import TOLERANCE, Placement, affine_error, place
 from xdicom.errors import GeometryError, NotDicomError, XDicomError
 
 _COMPONENTS = {
@@ -38,6 +38,9 @@ _COMPONENTS = {
     "FIELDMAPHZ": "FIELD_MAP",
 }
 """dcm2niix's words for our labels of ``component``."""
+
+_DIRECTION = 2e-4
+"""Of a unit vector: 0.012 degrees."""
 
 PLACED = ("rectilinear", "sheared")
 """Geometries in which a voxel has a place by x, y and z."""
@@ -195,35 +198,41 @@ def sidecar_differences(array: xr.DataArray, found: Pair) -> list[str]:
     nifti = found.nifti
     first = array.isel(found.volumes[0])
     words = {_COMPONENTS[w] for w in nifti.sidecar.get("ImageType", ()) if w in _COMPONENTS}
-    if "component" in first.coords and words and words != {str(first["component"].values)}:
-        differences.append(f"{nifti.name}: {first['component'].values}, dcm2niix {words}")
+    label = str(first["component"].values) if "component" in first.coords else ""
+    # GE tells a field map from its magnitude by a number only
+    if label and words and not label.isdecimal() and words != {label}:
+        differences.append(f"{nifti.name}: {label}, dcm2niix {words}")
     theirs = nifti.sidecar.get("EchoTime")
     if theirs is not None and "EchoTime" in first.coords and first["EchoTime"].ndim == 0:
         ours = float(first["EchoTime"])
         if not np.isclose(ours, 1000 * theirs, atol=1e-3):
             differences.append(f"{nifti.name}: EchoTime {ours:g} ms, dcm2niix {1000 * theirs:g}")
-    if nifti.b_values and "DiffusionBValue" in array.coords:
-        ours_b = array["DiffusionBValue"].values[[v["diffusion"] for v in found.volumes]]
-        if not np.isnan(ours_b).any() and not np.allclose(ours_b, nifti.b_values, atol=1):
+    if nifti.b_values:
+        ours_b = array.dicom.values("DiffusionBValue").isel(z=0)
+        ours_b = np.array([float(ours_b.isel(v)) for v in found.volumes])
+        if not np.allclose(ours_b, nifti.b_values, atol=1):
             differences.append(f"{nifti.name}: b {ours_b}, dcm2niix {nifti.b_values}")
         differences += _vector_differences(array, found)
     return differences
 
 
 def _vector_differences(array: xr.DataArray, found: Pair) -> list[str]:
-    """Gradient directions in the image's axes, x against the handedness (FSL's convention)."""
+    """Gradient directions in FSL's convention, rows flipped: (g·r, −g·c, g·n) (SPEC §2.1)."""
     nifti = found.nifti
-    directions = array.dicom.values("DiffusionGradientOrientation")
-    if "lps" not in directions.dims:
+    if not nifti.b_vectors.any():
         return []
-    axes = nifti.affine[:3, :3] / np.linalg.norm(nifti.affine[:3, :3], axis=0)
-    sign = np.array([-1.0 if np.linalg.det(axes) > 0 else 1.0, 1.0, 1.0])
+    values = array.dicom.values("DiffusionGradientOrientation").isel(z=0)
+    cosines = np.array(array["patient_space"].attrs["ImageOrientationPatient"])
+    row, column = cosines[:3], cosines[3:]
+    axes = np.stack([row, -column, np.cross(row, column)])
+    # a gradient and its opposite are one axis; dcm2niix writes GE's the other way round
+    signs = (1, -1) if array.attrs["Manufacturer"].startswith("GE") else (1,)
     differences = []
-    for volume, b_value, theirs in zip(found.volumes, nifti.b_values, nifti.b_vectors, strict=True):
-        ours = directions.isel(volume).isel(z=0).values
-        if b_value == 0 or np.isnan(ours).any():
+    for volume, theirs in zip(found.volumes, nifti.b_vectors, strict=True):
+        if not theirs.any():
             continue
-        if not np.allclose(sign * (axes.T @ (RAS @ ours)), theirs, atol=1e-3):
+        ours = values.isel(volume).values
+        if not any(np.allclose(sign * axes @ ours, theirs, atol=_DIRECTION) for sign in signs):
             differences.append(f"{nifti.name}: direction {ours} of {volume}, dcm2niix {theirs}")
     return differences
 
