@@ -19,6 +19,8 @@ from pydicom.tag import Tag
 
 from xdicom.errors import CorruptFileError, XDicomError
 from xdicom.headers.elements import ALIASES, GROUP_LEAVES, MACROS, UNASSIGNED, WANTED, keyword_of
+from xdicom.headers.private import KEYS
+from xdicom.headers.vendor import ELEMENTS
 from xdicom.headers.walk import Encoding
 from xdicom.testing import (
     absurd_length,
@@ -123,6 +125,12 @@ def group_leaves(item: Dataset) -> dict[str, DataElement]:
     proper: dict[str, DataElement] = {}
     unassigned: dict[str, DataElement] = {}
 
+    def walk_private(inner: Dataset, depth: int) -> None:
+        proper.update(private_leaves(inner))
+        for element in inner if depth else ():
+            if element.tag.is_private and element.VR == "SQ" and element.value:
+                walk_private(element.value[0], depth - 1)
+
     def walk(macro: DataElement, into: dict[str, DataElement]) -> None:
         for element in macro.value[0] if macro.value else ():
             if element.tag in MACROS:
@@ -130,18 +138,41 @@ def group_leaves(item: Dataset) -> dict[str, DataElement]:
             elif element.tag in GROUP_LEAVES and not element.is_empty:
                 into[element.keyword] = element
 
+    walk_private(item, 2)
     for element in item:
         if element.tag in MACROS:
             walk(element, unassigned if element.tag in UNASSIGNED else proper)
     return unassigned | proper
 
 
+def private_leaves(dataset: Dataset) -> dict[str, DataElement]:
+    """The vendors' elements that rows hold, as pydicom finds them by their creators."""
+    found = {}
+    for element in ELEMENTS:
+        try:
+            one = dataset.private_block(element.group, element.creator)[element.low]
+        except KeyError:
+            continue
+        if not element.part and not one.is_empty:
+            found[element.name] = one
+    return found
+
+
 def differences(head, dataset: Dataset) -> list[str]:
     """All that a head says otherwise than pydicom."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        top = {keyword: dataset[tag] for tag, keyword in WANTED.items() if tag in dataset}
-        ours = {k: v for k, v in head.attributes.items() if k != "MediaStorageSOPClassUID"}
+        top = {
+            keyword: dataset[tag]
+            for tag, keyword in WANTED.items()
+            if tag not in KEYS and tag in dataset
+        }
+        top |= private_leaves(dataset)
+        ours = {
+            k: v
+            for k, v in head.attributes.items()
+            if k not in ("MediaStorageSOPClassUID", "xdicom_csa_diffusion")
+        }
         found = leaf_differences("", ours, top)
         shared = dataset.get("SharedFunctionalGroupsSequence") or []
         expected = group_leaves(shared[0]) if len(shared) else {}

@@ -141,11 +141,11 @@ def _by_value(name: str, column: Column) -> tuple[Array, npt.NDArray[np.int64]]:
     array = column.values.array
     known = ATTRIBUTES.get(name)
     if known and array.dtype.kind == "f" and len(array):
-        parts = [cluster(each, known.tolerance) for each in array.reshape(len(array), -1).T]
-        codes = combine([codes for codes, _ in parts], len(array))
-        first = first_rows(codes, int(codes.max()) + 1)
-        values = np.stack([anchors[codes[first]] for codes, anchors in parts], axis=1)
-        values = values.reshape(-1, *array.shape[1:])
+        columns = array.reshape(len(array), -1).T
+        codes = combine([cluster(each, known.tolerance)[0] for each in columns], len(array))
+        # of each the lowest, so that the order of files never matters
+        order = np.lexsort(columns[::-1])
+        values = array[order[first_rows(codes[order], int(codes.max()) + 1)]]
     else:
         values, codes = np.unique(array, axis=0, return_inverse=True)
     if array.dtype.kind in "fmM":
