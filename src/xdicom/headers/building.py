@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -14,6 +15,7 @@ from xdicom.headers.parse import DimensionIndex, Head
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray, frame_id
 from xdicom.headers.template import Match, Template
 from xdicom.headers.values import invalid
+from xdicom.headers.vectors import expand
 from xdicom.headers.walk import UNDEFINED
 from xdicom.sources.base import FileStat
 
@@ -118,8 +120,16 @@ class TableBuilder:
         self.problems.extend(Problem(kind, text, stat.path) for kind, text in head.problems)
         count = max(frames, 1)
         attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
+        expanded = None
+        if frames and not head.frames:
+            expanded = expand(head.attributes, head.items, frames)
         for keyword, text in attributes.items():
-            self._column(keyword).same(start, start + count, text)
+            if expanded is None or keyword not in expanded.dropped:
+                self._column(keyword).same(start, start + count, text)
+        if expanded is not None:
+            for keyword, texts in expanded.columns.items():
+                self._column(keyword).each(range(start, start + count), texts)
+            self.problems.extend(Problem(kind, t, stat.path) for kind, t in expanded.problems)
         self._add_frames(head.frames[:frames], start)
         if head.dimensions:
             self._dimensions[number] = head.dimensions
@@ -290,4 +300,6 @@ def _own_attributes(head: Head, frames: int) -> dict[str, str]:
             found["xdicom_cine"] = "1"
     if head.modality_lut:
         found["xdicom_modality_lut"] = "1"
+    if regions := head.items.get("SequenceOfUltrasoundRegions"):
+        found["xdicom_regions"] = json.dumps(regions, separators=(",", ":"))
     return found

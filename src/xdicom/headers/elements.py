@@ -43,7 +43,9 @@ _WANTED: Final[dict[str, str]] = {
         FrameAcquisitionDateTime FrameReferenceDateTime FrameAcquisitionNumber
         AcquisitionDateTime AcquisitionDate AcquisitionTime ContentDate ContentTime ImageIndex
         DimensionIndexValues FrameTime FrameTimeVector NumberOfTemporalPositions
-        NumberOfSlices""",
+        NumberOfSlices NumberOfTimeSlices NumberOfRRIntervals NumberOfTimeSlots SeriesType
+        EnergyWindowVector DetectorVector PhaseVector RotationVector RRIntervalVector
+        TimeSlotVector AngularViewVector TimeSliceVector""",
     "physics": """
         MagneticFieldStrength ImagingFrequency PixelBandwidth EchoTrainLength NumberOfAverages
         ImagedNucleus MRAcquisitionType ScanOptions InPlanePhaseEncodingDirection ExposureTime
@@ -94,6 +96,32 @@ IMAGE_CLASSES: Final[frozenset[str]] = frozenset(
 )
 """SOP classes of images, whose instances should have pixels."""
 
+_LISTED: Final[dict[str, str]] = {
+    "DetectorInformationSequence": "ImagePositionPatient ImageOrientationPatient StartAngle",
+    "EnergyWindowInformationSequence": "EnergyWindowName",
+    "PhaseInformationSequence": """
+        PhaseDelay PauseBetweenFrames NumberOfFramesInPhase ActualFrameDuration""",
+    "RotationInformationSequence": "StartAngle AngularStep RotationDirection",
+    "SequenceOfUltrasoundRegions": """
+        RegionSpatialFormat RegionDataType RegionLocationMinX0 RegionLocationMinY0
+        RegionLocationMaxX1 RegionLocationMaxY1 PhysicalUnitsXDirection PhysicalUnitsYDirection
+        ReferencePixelX0 ReferencePixelY0 ReferencePixelPhysicalValueX
+        ReferencePixelPhysicalValueY PhysicalDeltaX PhysicalDeltaY""",
+}
+
+LISTED: Final[dict[int, dict[int, str]]] = {
+    int(tag_for_keyword(sequence) or 0): {
+        int(tag_for_keyword(keyword) or 0): keyword for keyword in leaves.split()
+    }
+    for sequence, leaves in _LISTED.items()
+}
+"""Sequences whose items frames are described by, and what is read of each item, by tag."""
+
+LISTED_VR: Final[dict[int, str]] = {
+    tag: dictionary_VR(tag) for leaves in LISTED.values() for tag in leaves
+}
+"""The dictionary's VR of each of these tags."""
+
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
 DIMENSION_INDEX: Final = 0x00209222
@@ -110,7 +138,8 @@ _MACROS: Final = """
     MRImagingModifierSequence MRReceiveCoilSequence MRAveragesSequence MRDiffusionSequence
     DiffusionGradientDirectionSequence MRVelocityEncodingSequence MRArterialSpinLabelingSequence
     CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence CTExposureSequence
-    CTPixelPaddingValueSequence PETFrameTypeSequence FramePixelDataPropertiesSequence
+    CTPixelPaddingValueSequence PETFrameTypeSequence PETFrameAcquisitionSequence
+    FramePixelDataPropertiesSequence
     XAXRFFrameCharacteristicsSequence UnassignedSharedConvertedAttributesSequence
     UnassignedPerFrameConvertedAttributesSequence"""
 

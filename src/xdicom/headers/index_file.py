@@ -17,7 +17,7 @@ from xdicom.errors import IndexFileError
 
 APPLICATION_ID: Final = int.from_bytes(b"xDcm", "big")
 """By which an SQLite file says whose it is."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Of the tables and of what they hold; an index of another version is not opened."""
 TIMEOUT: Final = 30.0
 """Seconds that another process's turn is waited for."""

@@ -15,6 +15,7 @@ from xdicom.headers.elements import (
     DECISIVE,
     DIMENSION_INDEX,
     IMAGE_CLASSES,
+    LISTED,
     MODALITY_LUT,
     PER_FRAME_GROUPS,
     SHARED_GROUPS,
@@ -54,7 +55,9 @@ _PIXEL: Final = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
 }
-_SEQUENCES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT))
+_SEQUENCES: Final = frozenset(
+    (SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT, *LISTED)
+)
 _DELIMITERS: Final = 0xFFFE0000
 _DIMENSION_POINTER: Final = 0x00209165
 _TAIL: Final = 4096
@@ -109,6 +112,8 @@ class Head:
     """Leaves of the per-frame functional groups, one dict a frame."""
     dimensions: tuple[DimensionIndex, ...] = ()
     """The dimension indices that the object declares."""
+    items: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    """Raw texts of the items of sequences that describe frames by number, by their keyword."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
     preamble: bool = True
@@ -307,11 +312,23 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read the functional groups, the dimension indices, or whether there is a Modality LUT."""
+    """Read functional groups, dimension indices, listed items, or that there is a Modality LUT."""
     if element.tag == MODALITY_LUT:
         head.modality_lut = any(True for _ in element.items())
     elif element.tag == DIMENSION_INDEX:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
+    elif element.tag in LISTED:
+        leaves = LISTED[element.tag]
+        head.items[keyword_of(element.tag)] = [
+            {
+                leaves[inner.tag]: texts.read(
+                    inner.tag, inner.vr, inner.raw(), inner.encoding.order
+                )
+                for inner in item
+                if inner.tag in leaves and inner.length != UNDEFINED
+            }
+            for item in element.items()
+        ]
     else:
         groups = GroupReader(texts)
         for item in element.items():

@@ -17,6 +17,7 @@ from xdicom.errors import XDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
+    LISTED,
     MODALITY_LUT,
     PER_FRAME_GROUPS,
     SHARED_GROUPS,
@@ -46,7 +47,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX),
+        *(MODALITY_LUT, DIMENSION_INDEX, *LISTED),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )
@@ -59,7 +60,8 @@ _USUAL: Final = frozenset(
     if (tag := tag_of(keyword)) is not None
 )
 """Elements that differ in nearly every series: they are taken to from the first file on."""
-_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS))
+_DETECTORS: Final = 0x00540022
+_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, _DETECTORS))
 
 _SHORT: Final = struct.Struct("<H").unpack_from
 _LONG: Final = struct.Struct("<L").unpack_from
@@ -256,6 +258,7 @@ class Template:
             self.head.transfer_syntax,
             attributes,
             dimensions=self.head.dimensions,
+            items=self.head.items,
             modality_lut=self.head.modality_lut,
             problems=problems,
         )

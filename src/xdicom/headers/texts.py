@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 
-from xdicom.headers.elements import WANTED, WANTED_VR
+from xdicom.headers.elements import LISTED_VR, WANTED_VR, keyword_of
 
 CHARACTER_SET: Final = 0x00080005
 PIXEL_REPRESENTATION: Final = 0x00280103
@@ -34,7 +34,7 @@ _SEPARATOR: Final = b"\1"
 """Stands in no value of the default repertoire."""
 _BLANKS: Final = (" \\", "\0\\", "\\ ", "\\\0")
 """Padding around the values of one element."""
-_DICTIONARY: Final = {tag: vr.encode() for tag, vr in WANTED_VR.items()}
+_DICTIONARY: Final = {tag: vr.encode() for tag, vr in (LISTED_VR | WANTED_VR).items()}
 # PS3.5 6.1.2.5.3: these end a code extension in a value
 _DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
 
@@ -68,7 +68,7 @@ class Texts:
         Parameters
         ----------
         tag : int
-            One of `elements.WANTED`.
+            One of `elements.WANTED` or `elements.LISTED`.
         vr : bytes
             As the file has it; empty in implicit VR.
         raw : bytes
@@ -157,7 +157,7 @@ class Texts:
         return "\\".join(map(repr, values))
 
     def _invalid(self, tag: int, what: str) -> None:
-        self._note("InvalidValue", f"{WANTED[tag]} {what}; taken as missing")
+        self._note("InvalidValue", f"{keyword_of(tag)} {what}; taken as missing")
 
     def _decoded(self, raw: bytes) -> str:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
 from xdicom.series.grid import Grid
-from xdicom.series.times import acquisition_datetime
+from xdicom.series.times import acquisition_datetime, instance_time, view_angle
 from xdicom.series.units import UNITS
 
 Array = npt.NDArray[Any]
@@ -39,6 +39,9 @@ TIMES: Final = (
     "InstanceNumber",
     "acquisition_datetime",
     "AcquisitionTime",
+    "frame_time",
+    "view_angle",
+    "EnergyWindowName",
     "RescaleSlope",
     "RescaleIntercept",
 )
@@ -65,6 +68,14 @@ VECTOR_DIMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
 }
 """Dims, with their labels, of attributes of several values (SPEC §3.3)."""
+
+
+_MADE: Final[dict[str, Callable[[FrameTable], Column | None]]] = {
+    "acquisition_datetime": acquisition_datetime,
+    "frame_time": instance_time,
+    "view_angle": view_angle,
+}
+"""Coordinates by default that are no attributes of DICOM."""
 
 
 def reduce_dims(
@@ -210,9 +221,10 @@ def frame_coordinates(
     if not grid.present.all():
         found["frame_present"] = xr.Variable(grid.dims, grid.present)
     columns = dict(table.columns)
-    moments = acquisition_datetime(table)
-    if moments is not None:
-        columns["acquisition_datetime"] = moments
+    for name, made in _MADE.items():
+        own = made(table)
+        if own is not None:
+            columns[name] = own
     # positions are x, y and z already, the words of ImageType the labels of component
     told = {"ImagePositionPatient", "ImageType"}
     drivers = [a for axis in grid.axes for a in axis.attributes if a not in told]

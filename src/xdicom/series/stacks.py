@@ -32,7 +32,7 @@ from xdicom.series.grid import Axis, Grid
 from xdicom.series.keys import check_concatenations, hard_keys
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
-from xdicom.series.times import acquisition_seconds
+from xdicom.series.times import acquisition_seconds, midnight_problems
 
 MOST_SPLITS: Final = 3
 """How often the frames of one orientation are split by attributes, one after the other."""
@@ -223,7 +223,9 @@ class _Splitter:
                     if stacks:
                         return stacks
                     grid = grid_of(split.found, candidates, z, ragged)
-            return [_placed(Stack(rows, part, grid, Geometry("none"), reasons), z, ragged)]
+            problems = midnight_problems(part)
+            stack = Stack(rows, part, grid, Geometry("none"), reasons, problems=problems)
+            return [_placed(stack, z, ragged)]
         except XDicomError as error:
             return [Stack(rows, part, None, Geometry("none"), reasons, error)]
 
@@ -293,7 +295,7 @@ def _slice_axis(table: FrameTable) -> Axis | None:
         found = weak_positions(table)
         if found is None:
             return None
-        keyword, values = found
+        keyword, values, _ = found
     codes, positions = slice_codes(values)
     return Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
 
@@ -311,9 +313,9 @@ def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
     weak = "" if z.attributes == ("ImagePositionPatient",) else z.attributes[0]
     geometry = geometry_of(part, z.codes, z.labels)
     if weak:
-        units = "mm" if weak == "SliceLocation" else ""
-        geometry = replace(geometry, z=z.labels, z_units=units)
-    problems = contradictions(part, geometry.z, weak)
+        found = weak_positions(part)
+        geometry = replace(geometry, z=z.labels, z_units=found[2] if found else "")
+    problems = (*stack.problems, *contradictions(part, geometry.z, weak))
     grid = replace(grid, slices=z.codes)
     if ragged == "fill" and geometry.z is not None and grid.axis("z") is not None:
         missing = missing_slices(geometry.z)
