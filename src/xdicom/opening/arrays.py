@@ -25,6 +25,7 @@ from xdicom.series.attributes import (
     plane_coordinates,
 )
 from xdicom.series.custom import attribute_of
+from xdicom.series.regions import region_coordinates, regions_json
 from xdicom.series.stacks import Stack
 
 VARIABLE = "pixels"
@@ -93,6 +94,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs: dict[str, Any] = descriptive_attrs(table)
     if scaling.units and scaling.applied:
         attrs["units"] = scaling.units
+    if regions := regions_json(table):
+        attrs["ultrasound_regions"] = regions
     attrs["dicom_scaling"] = scaling.name
     attrs["dicom_dims"] = dims_json(grid, problems)
     attrs["dicom_source"] = source_json(source, table)
@@ -116,6 +119,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     coords.update(
         plane_coordinates(geometry, grid, rows, columns, reference[0] if reference else "")
     )
+    if geometry.spacing is None:
+        coords.update(region_coordinates(table, rows, columns))
     if "sample" in dims:
         names = (
             ["R", "G", "B"]

@@ -158,6 +158,8 @@ class _Splitter:
             check_texts(part)
             if self.options.ragged != "fill":
                 check_concatenations(part)
+            if _by_detector(part):
+                return self._infer(rows, reasons, 0, self.options.ragged, turned=True)
             groups = orientations(part)
             count = int(groups.max()) + 1
             if count > MOST_ORIENTATIONS and np.bincount(groups).max() == 1:
@@ -205,12 +207,22 @@ class _Splitter:
         named = [(d, columns[d].take(rows) if d in columns else None) for d in dims]
         return forced_grid(candidates.table, candidates, z, named, self.options.ragged)
 
-    def _infer(self, rows: Codes, reasons: tuple[str, ...], depth: int, ragged: str) -> list[Stack]:
-        """The array of rows of one origin, or the arrays that they split into."""
+    def _infer(
+        self,
+        rows: Codes,
+        reasons: tuple[str, ...],
+        depth: int,
+        ragged: str,
+        turned: bool = False,
+    ) -> list[Stack]:
+        """The array of rows of one origin, or the arrays that they split into.
+
+        Frames that are turned against each other have no common slice direction.
+        """
         part = taken(self.table, rows)
         candidates = Candidates(part)
         try:
-            z = _slice_axis(part)
+            z = None if turned else _slice_axis(part)
             if self.options.dims == ("flat",):
                 grid = flat_grid(candidates)
             elif self.options.dims is not None:
@@ -225,6 +237,10 @@ class _Splitter:
                     grid = grid_of(split.found, candidates, z, ragged)
             problems = midnight_problems(part)
             stack = Stack(rows, part, grid, Geometry("none"), reasons, problems=problems)
+            if turned:
+                spacing, keyword = in_plane_spacing(part)
+                geometry = Geometry("per_frame", spacing=spacing, spacing_kind=keyword)
+                return [replace(stack, geometry=geometry)]
             return [_placed(stack, z, ragged)]
         except XDicomError as error:
             return [Stack(rows, part, None, Geometry("none"), reasons, error)]
@@ -284,6 +300,19 @@ def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
         place = (anchors[codes[members[0]]] for codes, anchors in parts)
         found.append((members, ", ".join(f"{p:g}" for p in place)))
     return found
+
+
+def _by_detector(table: FrameTable) -> bool:
+    """Whether frames are views of several detectors, each with a place of its own, and no slices.
+
+    Each vector of Nuclear Medicine is a dim (SPEC §2.5), so these stay together.
+    """
+    detector, position = table.column("DetectorVector"), table.column("ImagePositionPatient")
+    if not detector.complete or detector.constant or not table.column("SliceVector").constant:
+        return False
+    return position.complete and not (
+        position.constant and table.column("ImageOrientationPatient").constant
+    )
 
 
 def _slice_axis(table: FrameTable) -> Axis | None:

@@ -28,6 +28,7 @@ from xdicom.testing.fragments import (
 )
 from xdicom.testing.layout import ElementSpan, edit, element_span
 from xdicom.testing.multiframe import write_multiframe, write_non_image
+from xdicom.testing.nuclear import write_cine, write_nuclear
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
 from xdicom.testing.series import write_series
@@ -62,10 +63,12 @@ __all__ = [
     "shift_offset_table",
     "text_file",
     "truncate",
+    "write_cine",
     "write_enhanced",
     "write_fragments",
     "write_multiframe",
     "write_non_image",
+    "write_nuclear",
     "write_offsets",
     "write_series",
 ]
