@@ -101,11 +101,12 @@ def test_on_the_grid_of_its_series():
     assert "OtherGrid" not in set(found["SEG"].dicom.problems.kind)
 
 
-def test_tiles_are_lists():
-    """Tiles of a slide have places in its plane, and no positions."""
+def test_segments_of_slides():
+    """Tiles make planes, as tests/conformance/test_slides.py says; or a list."""
     for name in ("seg_image_sm_control_labelmap", "seg_image_sm_dots_tiled_full"):
         path = root() / f"seg/highdicom/{name}.dcm"
-        da = opened(path)
+        assert len(opened(path).dicom.segments)
+        da = opened(path, dims="flat")
         assert da.dims == ("instance", "y", "x")
         np.testing.assert_array_equal(da, pixel_array(path))
         assert len(da.dicom.segments)

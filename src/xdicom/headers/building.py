@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -25,6 +26,7 @@ from xdicom.headers.table import (
 from xdicom.headers.template import Match, Template
 from xdicom.headers.tiling import Coded, implied_attributes
 from xdicom.headers.values import invalid
+from xdicom.headers.vectors import expand
 from xdicom.headers.walk import UNDEFINED
 from xdicom.sources.base import FileStat
 
@@ -138,8 +140,16 @@ class TableBuilder:
             of_rows, frame_of_row = _cut(head, frames)
         count = len(frame_of_row)
         attributes = {**head.attributes, **_own_attributes(head, frames), **head.shared}
+        expanded = None
+        if frames and not head.frames and not head.tiles:
+            expanded = expand(head.attributes, head.items, frames)
         for keyword, text in attributes.items():
-            self._column(keyword).same(start, start + count, text)
+            if expanded is None or keyword not in expanded.dropped:
+                self._column(keyword).same(start, start + count, text)
+        if expanded is not None:
+            for keyword, texts in expanded.columns.items():
+                self._column(keyword).each(range(start, start + count), texts)
+            self.problems.extend(Problem(kind, t, stat.path) for kind, t in expanded.problems)
         if frames:
             for keyword, coded in implied_attributes(attributes, frames).items():
                 self._column(keyword).coded(start, coded)
@@ -341,4 +351,6 @@ def _own_attributes(head: Head, frames: int) -> dict[str, str]:
             found["xdicom_cine"] = "1"
     if head.modality_lut:
         found["xdicom_modality_lut"] = "1"
+    if regions := head.items.get("SequenceOfUltrasoundRegions"):
+        found["xdicom_regions"] = json.dumps(regions, separators=(",", ":"))
     return found | head.segmentation if head.segmentation else found

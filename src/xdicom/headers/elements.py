@@ -47,8 +47,10 @@ _WANTED: Final[dict[str, str]] = {
         FrameAcquisitionDateTime FrameReferenceDateTime FrameAcquisitionNumber
         AcquisitionDateTime AcquisitionDate AcquisitionTime ContentDate ContentTime ImageIndex
         DimensionIndexValues FrameTime FrameTimeVector NumberOfTemporalPositions
-        NumberOfSlices ASLContext ASLPulseTrainDuration ASLBolusCutoffDelayTime
-        MonoenergeticEnergyEquivalent""",
+        NumberOfSlices NumberOfTimeSlices NumberOfRRIntervals NumberOfTimeSlots SeriesType
+        EnergyWindowVector DetectorVector PhaseVector RotationVector RRIntervalVector
+        TimeSlotVector AngularViewVector TimeSliceVector ASLContext ASLPulseTrainDuration
+        ASLBolusCutoffDelayTime MonoenergeticEnergyEquivalent""",
     "tiles": """
         TotalPixelMatrixRows TotalPixelMatrixColumns TotalPixelMatrixFocalPlanes
         NumberOfOpticalPaths DimensionOrganizationType ImageOrientationSlide ImagedVolumeWidth
@@ -114,6 +116,31 @@ IMAGE_CLASSES: Final[frozenset[str]] = frozenset(
 
 SPECTROSCOPY: Final = "1.2.840.10008.5.1.4.1.1.4.2"
 """The SOP class whose Rows and Columns are those of voxels, not of an image."""
+_LISTED: Final[dict[str, str]] = {
+    "DetectorInformationSequence": "ImagePositionPatient ImageOrientationPatient StartAngle",
+    "EnergyWindowInformationSequence": "EnergyWindowName",
+    "PhaseInformationSequence": """
+        PhaseDelay PauseBetweenFrames NumberOfFramesInPhase ActualFrameDuration""",
+    "RotationInformationSequence": "StartAngle AngularStep RotationDirection",
+    "SequenceOfUltrasoundRegions": """
+        RegionSpatialFormat RegionDataType RegionLocationMinX0 RegionLocationMinY0
+        RegionLocationMaxX1 RegionLocationMaxY1 PhysicalUnitsXDirection PhysicalUnitsYDirection
+        ReferencePixelX0 ReferencePixelY0 ReferencePixelPhysicalValueX
+        ReferencePixelPhysicalValueY PhysicalDeltaX PhysicalDeltaY""",
+}
+
+LISTED: Final[dict[int, dict[int, str]]] = {
+    int(tag_for_keyword(sequence) or 0): {
+        int(tag_for_keyword(keyword) or 0): keyword for keyword in leaves.split()
+    }
+    for sequence, leaves in _LISTED.items()
+}
+"""Sequences whose items frames are described by, and what is read of each item, by tag."""
+
+LISTED_VR: Final[dict[int, str]] = {
+    tag: dictionary_VR(tag) for leaves in LISTED.values() for tag in leaves
+}
+"""The dictionary's VR of each of these tags."""
 
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
@@ -136,7 +163,8 @@ _MACROS: Final = """
     DiffusionGradientDirectionSequence MRVelocityEncodingSequence MRArterialSpinLabelingSequence
     ASLSlabSequence ASLBolusCutoffTimingSequence MultienergyCTCharacteristicsSequence
     CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence CTExposureSequence
-    CTPixelPaddingValueSequence PETFrameTypeSequence FramePixelDataPropertiesSequence
+    CTPixelPaddingValueSequence PETFrameTypeSequence PETFrameAcquisitionSequence
+    FramePixelDataPropertiesSequence
     XAXRFFrameCharacteristicsSequence PlanePositionSlideSequence
     OpticalPathIdentificationSequence WholeSlideMicroscopyImageFrameTypeSequence
     UnassignedSharedConvertedAttributesSequence

@@ -15,6 +15,7 @@ from xdicom.headers.elements import (
     DECISIVE,
     DIMENSION_INDEX,
     IMAGE_CLASSES,
+    LISTED,
     MATRIX_ORIGIN,
     MODALITY_LUT,
     OPTICAL_PATHS,
@@ -87,7 +88,7 @@ _OF_SEGMENTATIONS: Final = {
 _SEQUENCES: Final = frozenset(
     (
         *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT),
-        *(*_OF_SEGMENTATIONS, *_PARTS),
+        *(*_OF_SEGMENTATIONS, *_PARTS, *LISTED),
     )
 )
 _DELIMITERS: Final = 0xFFFE0000
@@ -152,6 +153,8 @@ class Head:
     tiles: list[Tiles | None] = field(default_factory=list)
     """The slices that each frame holds, or all frames alike where they have no functional groups;
     None for a frame that is one slice. Empty where no frame holds several."""
+    items: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    """Raw texts of the items of sequences that describe frames by number, by their keyword."""
     modality_lut: bool = False
     """Whether a Modality LUT stands in the header."""
     parts: dict[str, str] = field(default_factory=dict)
@@ -380,7 +383,7 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read the functional groups, the dimension indices, or whether there is a Modality LUT.
+    """Read functional groups, dimension indices, listed items, or that there is a Modality LUT.
 
     Of segmentations their segments, and the series that they refer to.
     """
@@ -395,6 +398,8 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
         head.dimensions = tuple(_dimension_index(item) for item in element.items())
     elif element.tag in _PARTS:
         head.parts |= _parts(element, texts)
+    elif element.tag in LISTED:
+        head.items[keyword_of(element.tag)] = _items(element, texts)
     else:
         groups = GroupReader(texts)
         for item in element.items():
@@ -404,6 +409,19 @@ def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
                 head.shared |= leaves
             else:
                 head.frames.append(leaves)
+
+
+def _items(sequence: Element, texts: Texts) -> list[dict[str, str]]:
+    """What is kept of each item of a listed sequence, by keyword."""
+    wanted = LISTED[sequence.tag]
+    return [
+        {
+            wanted[e.tag]: texts.read(e.tag, e.vr, e.raw(), e.encoding.order)
+            for e in item
+            if e.tag in wanted and e.length != UNDEFINED
+        }
+        for item in sequence.items()
+    ]
 
 
 def _parts(sequence: Element, texts: Texts) -> dict[str, str]:

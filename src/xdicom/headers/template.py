@@ -17,6 +17,7 @@ from xdicom.errors import XDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
+    LISTED,
     MATRIX_ORIGIN,
     MODALITY_LUT,
     OPTICAL_PATHS,
@@ -51,7 +52,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS),
+        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS, *LISTED),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )
@@ -64,7 +65,8 @@ _USUAL: Final = frozenset(
     if (tag := tag_of(keyword)) is not None
 )
 """Elements that differ in nearly every series: they are taken to from the first file on."""
-_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, SEGMENT_SEQUENCE))
+_DETECTORS: Final = 0x00540022
+_OF_FRAMES: Final = frozenset((SHARED_GROUPS, PER_FRAME_GROUPS, SEGMENT_SEQUENCE, _DETECTORS))
 
 _SHORT: Final = struct.Struct("<H").unpack_from
 _LONG: Final = struct.Struct("<L").unpack_from
@@ -269,6 +271,7 @@ class Template:
             self.head.transfer_syntax,
             attributes,
             dimensions=self.head.dimensions,
+            items=self.head.items,
             modality_lut=self.head.modality_lut,
             parts=self.head.parts,
             problems=problems,

@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 
 from xdicom.headers.csa import read_csa
-from xdicom.headers.elements import WANTED, WANTED_VR, keyword_of
+from xdicom.headers.elements import LISTED_VR, WANTED, WANTED_VR, keyword_of
 from xdicom.headers.private import PARTS
 
 CHARACTER_SET: Final = 0x00080005
@@ -39,7 +39,7 @@ _BLANKS: Final = (" \\", "\0\\", "\\ ", "\\\0")
 _CSA_B_VALUE: Final = b"B_value\0"
 _CSA_LENGTH: Final = 88
 """Bytes from the name of a tag in a CSA header to the length of its first value."""
-_DICTIONARY: Final = {tag: vr.encode() for tag, vr in WANTED_VR.items()}
+_DICTIONARY: Final = {tag: vr.encode() for tag, vr in (LISTED_VR | WANTED_VR).items()}
 # PS3.5 6.1.2.5.3: these end a code extension in a value
 _DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
 
@@ -73,7 +73,7 @@ class Texts:
         Parameters
         ----------
         tag : int
-            One of `elements.WANTED`.
+            One of `elements.WANTED` or `elements.LISTED`.
         vr : bytes
             As the file has it; empty in implicit VR.
         raw : bytes

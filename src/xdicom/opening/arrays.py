@@ -34,6 +34,7 @@ from xdicom.series.attributes import (
     plane_coordinates,
 )
 from xdicom.series.custom import attribute_of
+from xdicom.series.regions import region_coordinates, regions_json
 from xdicom.series.segments import background, is_segmentation, segment_coordinates
 from xdicom.series.slides import slide_coordinates
 from xdicom.series.stacks import LOOSE_TILES, Stack
@@ -111,6 +112,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
     attrs: dict[str, Any] = descriptive_attrs(table)
     if scaling.units and scaling.applied:
         attrs["units"] = scaling.units
+    if regions := regions_json(table):
+        attrs["ultrasound_regions"] = regions
     attrs["dicom_scaling"] = scaling.name
     attrs["dicom_dims"] = dims_json(grid, problems)
     attrs["dicom_source"] = source_json(source, table)
@@ -134,6 +137,8 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         rows, columns = frame_array.plane[:2]
         coords = frame_coordinates(table, grid, geometry, wanted)
         coords.update(plane_coordinates(geometry, grid, rows, columns, reference))
+        if geometry.spacing is None:
+            coords.update(region_coordinates(table, rows, columns))
     else:
         coords = frame_coordinates(of_cells(table, grid), grid, geometry, wanted)
         coords.update(slide_coordinates(table, grid, geometry, tiling, reference))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
 from xdicom.series.grid import Grid
-from xdicom.series.times import acquisition_datetime
+from xdicom.series.times import acquisition_datetime, instance_time, view_angle
 from xdicom.series.units import UNITS
 
 Array = npt.NDArray[Any]
@@ -42,6 +42,9 @@ TIMES: Final = (
     "acquisition_datetime",
     "AcquisitionTime",
     "slice_time",
+    "frame_time",
+    "view_angle",
+    "EnergyWindowName",
     "RescaleSlope",
     "RescaleIntercept",
 )
@@ -69,6 +72,14 @@ VECTOR_DIMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
 }
 """Dims, with their labels, of attributes of several values (SPEC §3.3)."""
+
+
+_MADE: Final[dict[str, Callable[[FrameTable], Column | None]]] = {
+    "acquisition_datetime": acquisition_datetime,
+    "frame_time": instance_time,
+    "view_angle": view_angle,
+}
+"""Coordinates by default that are no attributes of DICOM."""
 
 
 def reduce_dims(
@@ -218,9 +229,10 @@ def frame_coordinates(
     if not grid.present.all():
         found["frame_present"] = xr.Variable(grid.dims, grid.present)
     columns = dict(table.columns)
-    moments = acquisition_datetime(table)
-    if moments is not None:
-        columns["acquisition_datetime"] = moments
+    for name, made in _MADE.items():
+        own = made(table)
+        if own is not None:
+            columns[name] = own
     if SLICE_TIME in columns:
         columns["slice_time"] = replace(columns[SLICE_TIME], vr="DS")
     # positions are x, y and z already, the words of ImageType the labels of component

@@ -27,6 +27,7 @@ from xdicom.series.families import (
     ALIGNED,
     CLOCKED,
     DIM_ORDER,
+    FRAME_TIME,
     INSTANCE_NUMBER,
     LASTING,
     ORDINAL,
@@ -300,6 +301,14 @@ def aligned_axis(candidates: Candidates, family: Family, parts: Sequence[Candida
         return replace(axis, codes=renumber[codes], labels=np.array([labels[i] for i in order]))
     if family.name == "diffusion":
         return replace(axis, codes=by_first_acquisition(candidates, codes))
+    if all(a.index for a in family.attributes if a.name in names) and parts:
+        axis = replace(axis, method="vector")
+        if family.dim != "time":
+            # of several attributes of one kind, as of one, only one is there
+            lead = parts[0]
+            return replace(axis, codes=lead.codes, size=lead.count, labels=lead.values.astype(int))
+        clock = candidates.of(FRAME_TIME)
+        return labelled(axis, clock) if clock.complete else axis
     if parts and (lead := parts[0]).count == size:
         if family.name == "echo":  # EchoTime, or EchoNumbers where only they vary
             axis = replace(axis, dim=lead.name)

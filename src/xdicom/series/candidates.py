@@ -20,7 +20,13 @@ from xdicom.series.families import (
     Attribute,
     Family,
 )
-from xdicom.series.times import acquisition_place, acquisition_seconds, frame_numbers
+from xdicom.series.times import (
+    acquisition_place,
+    acquisition_seconds,
+    frame_numbers,
+    instance_time,
+    reference_seconds,
+)
 
 Array = npt.NDArray[Any]
 
@@ -128,6 +134,9 @@ class Candidates:
             texts = column.texts if part is None else [part(text) for text in column.texts]
             return of_texts(attribute.name, texts, column.codes)
         rule = _RULES.get(attribute.rule or attribute.name)
+        if rule is None and not column.texts:
+            nothing = np.zeros(len(self), np.int64), np.full(min(len(self), 1), np.nan)
+            return Candidate(attribute.name, *nothing, len(self) == 0, attribute.seconds)
         values = rule(self.table, attribute.name) if rule else column.numbers(attribute.width)
         return of_numbers(attribute.name, values, attribute.tolerance, attribute.seconds)
 
@@ -174,6 +183,9 @@ def _gated(table: FrameTable, name: str) -> Floats:
     return np.where(gated, table.numbers(name), np.nan)
 
 
+_Rule = Callable[[FrameTable, str], Floats]
+
+
 def _pair(table: FrameTable, name: str) -> Floats:
     """An attribute of two values, of which each position has one frame each; else missing."""
     values = table.numbers(name)
@@ -184,11 +196,78 @@ def _pair(table: FrameTable, name: str) -> Floats:
     return values if paired and position.complete else np.full(len(table), np.nan)
 
 
-_RULES: Final[dict[str, Callable[[FrameTable, str], Floats]]] = {
+_CINES: Final = frozenset(
+    (
+        "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame
+        "1.2.840.10008.5.1.4.1.1.3",  # the same, retired
+        "1.2.840.10008.5.1.4.1.1.12.1",  # X-Ray Angiographic
+        "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
+        "1.2.840.10008.5.1.4.1.1.77.1.1.1",  # Video Endoscopic
+        "1.2.840.10008.5.1.4.1.1.77.1.2.1",  # Video Microscopic
+        "1.2.840.10008.5.1.4.1.1.77.1.4.1",  # Video Photographic
+    )
+)
+"""Objects whose frames follow each other in time, whether or not it is known when."""
+
+
+def _cine_time(table: FrameTable, _: str) -> Floats:
+    column = instance_time(table)
+    return np.full(len(table), np.nan) if column is None else column.numbers()
+
+
+def _cine_frame(table: FrameTable, _: str) -> Floats:
+    """Number of each frame of a cine, NaN for all other objects."""
+    classes = table.column("SOPClassUID")
+    cine = np.array([*(uid in _CINES for uid in classes.texts), False])[classes.codes]
+    cine &= table.column("xdicom_cine").codes >= 0
+    return np.where(cine, frame_numbers(table), np.nan)
+
+
+def _pet_index(table: FrameTable, kind: str, counts: tuple[str, ...]) -> list[Floats] | None:
+    """ImageIndex of PET taken apart: the slice last, before it one number for each count.
+
+    PS3.3 C.8.9.4.1.9: ((rr − 1) · slots + (slot − 1)) · NumberOfSlices + slice when gated, and
+    (time − 1) · NumberOfSlices + slice when dynamic. None where an index is not of these.
+    """
+    series = table.column("SeriesType")
+    if not series.texts or not all(text.split("\\")[0] == kind for text in series.texts):
+        return None
+    index = table.numbers("ImageIndex")
+    sizes = [table.numbers(keyword) for keyword in (*counts, "NumberOfSlices")]
+    ranges = [np.ptp(size) if len(size) else np.nan for size in sizes]
+    if not series.complete or np.isnan(index).any() or np.isnan(ranges).any() or any(ranges):
+        return None
+    rest, total = index - 1, float(np.prod([size[0] for size in sizes]))
+    if rest.min() < 0 or rest.max() >= total or len(np.unique(index)) < len(index):
+        return None
+    found = []
+    for size in reversed(sizes):
+        found.append(rest % size + 1)
+        rest = rest // size
+    return found[::-1]
+
+
+def _pet_part(kind: str, counts: tuple[str, ...], place: int) -> _Rule:
+    def part(table: FrameTable, _: str) -> Floats:
+        found = _pet_index(table, kind, counts)
+        return np.full(len(table), np.nan) if found is None else found[place]
+
+    return part
+
+
+_GATES: Final = ("NumberOfRRIntervals", "NumberOfTimeSlots")
+
+_RULES: Final[dict[str, _Rule]] = {
     "gated": _gated,
     "pair": _pair,
     "acquisition_datetime": lambda table, _: acquisition_seconds(table),
     "frame": lambda table, _: frame_numbers(table),
+    "cine_time": _cine_time,
+    "cine_frame": _cine_frame,
+    "reference_datetime": lambda table, _: reference_seconds(table),
+    "pet_time": _pet_part("DYNAMIC", ("NumberOfTimeSlices",), 0),
+    "pet_rr": _pet_part("GATED", _GATES, 0),
+    "pet_slot": _pet_part("GATED", _GATES, 1),
 }
 """How numbers are made that are not simply an attribute's values."""
 

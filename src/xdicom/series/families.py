@@ -26,6 +26,8 @@ class Attribute:
     """Compared as text."""
     whole: bool = False
     """Whether all frames of a volume have one value, so that slices have the same or none."""
+    index: bool = False
+    """Whether it is an index from 1 that frames are numbered by, and labels its dim."""
     rule: str = ""
     """Name of the rule in `candidates` that takes a part of the attribute; ``""``: all of it."""
 
@@ -54,6 +56,10 @@ def _text(name: str, rule: str = "") -> Attribute:
 def _of(element: vendor.PrivateElement, **how: Any) -> Attribute:
     """The attribute of a private element, of which the vendor's own values are compared."""
     return Attribute(element.name, **how)
+
+
+def _index(name: str, rule: str = "") -> Attribute:
+    return Attribute(name, index=True, rule=rule)
 
 
 ALIGNED: Final[tuple[Family, ...]] = (
@@ -109,6 +115,7 @@ ALIGNED: Final[tuple[Family, ...]] = (
         "energy",
         (
             Attribute("KVP"),
+            _index("EnergyWindowVector"),
             Attribute("MonoenergeticEnergyEquivalent"),
             Attribute("ExposureTime", rule="pair"),
         ),
@@ -120,6 +127,16 @@ ALIGNED: Final[tuple[Family, ...]] = (
         (_text("ReceiveCoilName"), _of(vendor.SIEMENS_COIL, text=True)),
         refusal="split",
     ),
+    # vectors of Nuclear Medicine (PS3.3 C.8.4.8), and what ImageIndex of PET is made of (C.8.9.4)
+    Family("detector", "detector", (_index("DetectorVector"),)),
+    Family("rotation", "rotation", (_index("RotationVector"),)),
+    Family(
+        "rr_interval", "rr_interval", (_index("RRIntervalVector"), _index("ImageIndex", "pet_rr"))
+    ),
+    Family("time_slot", "time_slot", (_index("TimeSlotVector"), _index("ImageIndex", "pet_slot"))),
+    Family("angular_view", "angular_view", (_index("AngularViewVector"),)),
+    # phases follow each other in time, and need not have equally many frames
+    Family("time_slice", "time", (_index("PhaseVector"), _index("TimeSliceVector"))),
 )
 """Families that are the same at each slice; all attributes of one that vary count together."""
 
@@ -137,11 +154,18 @@ SOFT: Final[tuple[Family, ...]] = (
 ACQUIRED: Final = Attribute("acquisition_datetime", tolerance=1e-6, seconds=1.0)
 INSTANCE_NUMBER: Final = Attribute("InstanceNumber")
 
+FRAME_TIME: Final = Attribute("frame_time", seconds=1e-3, rule="cine_time")
+"""Time of a frame of a cine, ms from its first."""
+
 _TIME: Final = (
+    FRAME_TIME,
+    Attribute("FrameNumber", rule="cine_frame"),
     Attribute("TemporalPositionIdentifier", whole=True),
     Attribute("TemporalPositionIndex", whole=True),
     Attribute("TemporalPositionTimeOffset", seconds=1.0),
     Attribute("FrameReferenceTime", seconds=1e-3),
+    Attribute("FrameReferenceDateTime", tolerance=1e-6, seconds=1.0, rule="reference_datetime"),
+    Attribute("ImageIndex", whole=True, rule="pet_time"),
     Attribute("TriggerTime", seconds=1e-3),
     ACQUIRED,
     Attribute("AcquisitionNumber", whole=True),
@@ -222,6 +246,5 @@ POINTERS: Final[dict[str, str]] = {
     "InversionTimes": "inversion",
     "FrameType": "component",
     "FrameAcquisitionDateTime": "time",
-    "FrameReferenceDateTime": "time",
 }
 """Family of each dimension index pointer that is an attribute of one (SPEC §2.5)."""

@@ -29,7 +29,7 @@ DECIMALS: Final = 5
 """Coordinates are rounded to 1e-5 mm, so that two series on one grid align exactly."""
 
 _SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-_WEAK: Final = ("InStackPositionNumber", "SliceLocation")
+_WEAK: Final = ("InStackPositionNumber", "SliceVector", "SliceLocation")
 _DIRECTIONS: Final = (("R", "L"), ("A", "P"), ("I", "S"))
 
 
@@ -211,12 +211,21 @@ def slice_codes(s: Floats) -> tuple[IntArray, Floats]:
     return codes, np.round(first, DECIMALS) + 0.0
 
 
-def weak_positions(table: FrameTable) -> tuple[str, Floats] | None:
-    """Positions of frames without ImagePositionPatient, and the attribute that tells them."""
+def weak_positions(table: FrameTable) -> tuple[str, Floats, str] | None:
+    """Positions of frames without ImagePositionPatient, the attribute that tells them, their unit.
+
+    SliceVector numbers the slices of Nuclear Medicine, whose SpacingBetweenSlices is signed
+    (PS3.3 C.8.4.15).
+    """
     for keyword in _WEAK:
         values = table.numbers(keyword)
         if len(values) and not np.isnan(values).any() and np.ptp(values) > 0:
-            return keyword, values
+            units = "mm" if keyword == "SliceLocation" else ""
+            if keyword == "SliceVector":
+                step = table.numbers("SpacingBetweenSlices")
+                if not np.isnan(step).any() and (step != 0).all():
+                    values, units = (values - 1) * step, "mm"
+            return keyword, values, units
     return None
 
 

@@ -37,7 +37,7 @@ from xdicom.series.reports import MOST_LISTED
 from xdicom.series.segments import is_segmentation, segment_grid
 from xdicom.series.slides import slide_geometry
 from xdicom.series.tiles import LooseTilesError, Tiling, is_tiled, tiled_grid
-from xdicom.series.times import acquisition_seconds
+from xdicom.series.times import acquisition_seconds, midnight_problems
 
 MOST_SPLITS: Final = 3
 """How often the frames of one orientation are split by attributes, one after the other."""
@@ -184,6 +184,8 @@ class _Splitter:
                 check_concatenations(part)
             if self.options.dims != ("flat",) and is_tiled(part):
                 return [self._tiled(rows, part, reasons)]
+            if _by_detector(part):
+                return self._infer(rows, reasons, 0, self.options.ragged, turned=True)
             groups = orientations(part)
             count = int(groups.max()) + 1
             if count > MOST_ORIENTATIONS and np.bincount(groups).max() == 1:
@@ -250,12 +252,22 @@ class _Splitter:
             ragged = "fill"
         return forced_grid(candidates.table, candidates, z, named, ragged)
 
-    def _infer(self, rows: Codes, reasons: tuple[str, ...], depth: int, ragged: str) -> list[Stack]:
-        """The array of rows of one origin, or the arrays that they split into."""
+    def _infer(
+        self,
+        rows: Codes,
+        reasons: tuple[str, ...],
+        depth: int,
+        ragged: str,
+        turned: bool = False,
+    ) -> list[Stack]:
+        """The array of rows of one origin, or the arrays that they split into.
+
+        Frames that are turned against each other have no common slice direction.
+        """
         part = taken(self.table, rows)
         candidates = Candidates(part)
         try:
-            z = _slice_axis(part)
+            z = None if turned else _slice_axis(part)
             if self.options.dims == ("flat",):
                 grid = flat_grid(candidates)
             elif self.options.dims is not None:
@@ -270,7 +282,13 @@ class _Splitter:
                     if stacks:
                         return stacks
                     grid = grid_of(split.found, candidates, z, ragged)
-            return [_placed(Stack(rows, part, grid, Geometry("none"), reasons), z, ragged)]
+            problems = midnight_problems(part)
+            stack = Stack(rows, part, grid, Geometry("none"), reasons, problems=problems)
+            if turned:
+                spacing, keyword = in_plane_spacing(part)
+                geometry = Geometry("per_frame", spacing=spacing, spacing_kind=keyword)
+                return [replace(stack, geometry=geometry)]
+            return [_placed(stack, z, ragged)]
         except XDicomError as error:
             return [Stack(rows, part, None, Geometry("none"), reasons, error)]
 
@@ -331,6 +349,19 @@ def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
     return found
 
 
+def _by_detector(table: FrameTable) -> bool:
+    """Whether frames are views of several detectors, each with a place of its own, and no slices.
+
+    Each vector of Nuclear Medicine is a dim (SPEC §2.5), so these stay together.
+    """
+    detector, position = table.column("DetectorVector"), table.column("ImagePositionPatient")
+    if not detector.complete or detector.constant or not table.column("SliceVector").constant:
+        return False
+    return position.complete and not (
+        position.constant and table.column("ImageOrientationPatient").constant
+    )
+
+
 def _slice_axis(table: FrameTable) -> Axis | None:
     """The axis of the slices' positions; None where they are unknown."""
     planes = planes_of(table)
@@ -340,7 +371,7 @@ def _slice_axis(table: FrameTable) -> Axis | None:
         found = weak_positions(table)
         if found is None:
             return None
-        keyword, values = found
+        keyword, values, _ = found
     codes, positions = slice_codes(values)
     return Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
 
@@ -357,13 +388,20 @@ def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
     whole = mosaic_problems(part, z is not None)
     if z is None:
         geometry = geometry_of(part)
-        return replace(stack, rows=rows, table=part, grid=grid, geometry=geometry, problems=whole)
+        return replace(
+            stack,
+            rows=rows,
+            table=part,
+            grid=grid,
+            geometry=geometry,
+            problems=(*stack.problems, *whole),
+        )
     weak = "" if z.attributes == ("ImagePositionPatient",) else z.attributes[0]
     geometry = geometry_of(part, z.codes, z.labels)
     if weak:
-        units = "mm" if weak == "SliceLocation" else ""
-        geometry = replace(geometry, z=z.labels, z_units=units)
-    problems = (*contradictions(part, geometry.z, weak), *whole)
+        found = weak_positions(part)
+        geometry = replace(geometry, z=z.labels, z_units=found[2] if found else "")
+    problems = (*stack.problems, *contradictions(part, geometry.z, weak), *whole)
     grid = replace(grid, slices=z.codes)
     if ragged == "fill" and geometry.z is not None and grid.axis("z") is not None:
         missing = missing_slices(geometry.z)

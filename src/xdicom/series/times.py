@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from xdicom.errors import Problem
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
+from xdicom.headers.vectors import FRAME_TIME, VIEW_ANGLE
 from xdicom.series.codes import Codes, Floats, combine, first_rows, text_codes
 
 _SOURCES = ("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "TimezoneOffsetFromUTC")
 
+
+_MOST_OF_A_DAY: Final = 18 * 3600.0
+"""Seconds; no series takes so long."""
 
 _MOMENTS: WeakKeyDictionary[FrameTable, Column | None] = WeakKeyDictionary()
 """Of tables that are open: moments are asked for by axes, order and coordinates."""
@@ -63,6 +69,62 @@ def _moments(table: FrameTable) -> Column | None:
 def _texts(column: Column) -> npt.NDArray[np.str_]:
     """The texts of a column, and one for −1."""
     return np.array([*column.texts, ""], dtype=np.str_)
+
+
+def instance_time(table: FrameTable) -> Column | None:
+    """Time of each frame from the first of its multi-frame instance, ms.
+
+    From FrameTimeVector or FrameTime (PS3.3 C.7.6.5), or from the phases of a dynamic Nuclear
+    Medicine study (C.8.4.14); None where no frame has one.
+    """
+    found = table.columns.get(FRAME_TIME)
+    return None if found is None else Column(found.codes, found.texts, "FD")
+
+
+def frame_time(table: FrameTable) -> Column | None:
+    """Time of each frame in ms: of a cine from its first frame, else FrameReferenceTime.
+
+    FrameReferenceTime of PET counts from the series' reference time (PS3.3 C.8.9.4). Neither is
+    moved to the middle of the frame; ActualFrameDuration tells how long it lasted.
+    """
+    own = instance_time(table)
+    if own is not None:
+        return own
+    reference = table.column("FrameReferenceTime")
+    return reference if reference.texts else None
+
+
+def view_angle(table: FrameTable) -> Column | None:
+    """Angle of the detector about the patient in degrees, of each view of a tomography.
+
+    StartAngle, and AngularStep for each view, in RotationDirection (PS3.3 C.8.4.12).
+    """
+    found = table.columns.get(VIEW_ANGLE)
+    return None if found is None else Column(found.codes, found.texts, "FD")
+
+
+def reference_seconds(table: FrameTable) -> Floats:
+    """FrameReferenceDateTime of each frame in seconds since 1970, NaN where unknown."""
+    column = table.column("FrameReferenceDateTime")
+    if column.values.array.dtype.kind != "M":
+        return np.full(len(table), np.nan)
+    return _seconds(column)
+
+
+def midnight_problems(table: FrameTable) -> tuple[Problem, ...]:
+    """A problem where times of a series lie most of a day apart and no date tells their order."""
+    moments = acquisition_datetime(table)
+    if moments is not None and moments.values.array.dtype.kind == "M":
+        return ()
+    seconds = acquisition_seconds(table)
+    seconds = seconds[~np.isnan(seconds)]
+    if not len(seconds) or np.ptp(seconds) < _MOST_OF_A_DAY:
+        return ()
+    what = (
+        "AcquisitionTime differs by most of a day and there is no AcquisitionDate: midnight may "
+        "lie between the frames, and those after it then stand first"
+    )
+    return (Problem("MidnightWithoutDate", what),)
 
 
 def acquisition_seconds(table: FrameTable) -> Floats:

@@ -31,6 +31,7 @@ from xdicom.testing.layout import ElementSpan, edit, element_span
 from xdicom.testing.maps import real_world_map, write_parametric_map
 from xdicom.testing.mosaics import csa_header, write_mosaics
 from xdicom.testing.multiframe import write_multiframe, write_non_image
+from xdicom.testing.nuclear import write_cine, write_nuclear
 from xdicom.testing.phantoms import PhantomStudy, flip_angle_series, phantom_study
 from xdicom.testing.pixels import frame_number, frame_pixels, series_pixels
 from xdicom.testing.pyramids import write_pyramid
@@ -74,12 +75,14 @@ __all__ = [
     "text_file",
     "truncate",
     "vendor_elements",
+    "write_cine",
     "write_dose",
     "write_enhanced",
     "write_fragments",
     "write_mosaics",
     "write_multiframe",
     "write_non_image",
+    "write_nuclear",
     "write_offsets",
     "write_parametric_map",
     "write_pyramid",
