@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +13,6 @@ import xarray as xr
 
 from xdicom.errors import Problem
 from xdicom.headers.elements import ALIASES, PRIVATE_TO_PATIENT
-from xdicom.headers.mosaic import SLICE_TIME
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
 from xdicom.series.codes import cluster, combine, first_rows
@@ -22,7 +20,7 @@ from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
 from xdicom.series.geometry import DECIMALS, Geometry, anatomical
 from xdicom.series.grid import Grid
-from xdicom.series.times import acquisition_datetime, instance_time, view_angle
+from xdicom.series.times import acquisition_datetime, instance_time, slice_time, view_angle
 from xdicom.series.units import UNITS
 
 Array = npt.NDArray[Any]
@@ -77,6 +75,7 @@ VECTOR_DIMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 _MADE: Final[dict[str, Callable[[FrameTable], Column | None]]] = {
     "acquisition_datetime": acquisition_datetime,
     "frame_time": instance_time,
+    "slice_time": slice_time,
     "view_angle": view_angle,
 }
 """Coordinates by default that are no attributes of DICOM."""
@@ -233,8 +232,6 @@ def frame_coordinates(
         own = made(table)
         if own is not None:
             columns[name] = own
-    if SLICE_TIME in columns:
-        columns["slice_time"] = replace(columns[SLICE_TIME], vr="DS")
     # positions are x, y and z already, the words of ImageType the labels of component
     told = {"ImagePositionPatient", "ImageType"}
     drivers = [a for axis in grid.axes for a in axis.attributes if a not in told]

@@ -16,7 +16,7 @@ from xdicom.headers.store import attribute_column
 from xdicom.headers.table import MISSING, Column, FrameTable
 from xdicom.series.derived import b_value, b_vector, image_type, signal_type
 from xdicom.series.families import DIM_ORDER
-from xdicom.series.times import acquisition_datetime, frame_time, view_angle
+from xdicom.series.times import acquisition_datetime, frame_time, slice_time, view_angle
 
 Array = npt.NDArray[Any]
 Key = str | int | tuple[int, int]
@@ -87,11 +87,17 @@ _TABLES: Final[dict[str, OfTable]] = {
     "b_vector": b_vector,
     "acquisition_datetime": acquisition_datetime,
     "frame_time": frame_time,
+    "slice_time": slice_time,
     "view_angle": view_angle,
 }
 """All of them by name; rooms that know more of frames add theirs."""
 _OURS: Final[set[str]] = set(_TABLES)
-_UNITS: Final[dict[str, str]] = {"b_value": "s/mm²", "frame_time": "ms", "view_angle": "degree"}
+_UNITS: Final[dict[str, str]] = {
+    "b_value": "s/mm²",
+    "frame_time": "ms",
+    "slice_time": "s",
+    "view_angle": "degree",
+}
 _FOUND: WeakKeyDictionary[FrameTable, dict[str, Column]] = WeakKeyDictionary()
 """Of tables that are open: an attribute is asked for by filters, dims and coordinates."""
 

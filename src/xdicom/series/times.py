@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xdicom.errors import Problem
+from xdicom.headers.mosaic import SLICE_TIME
 from xdicom.headers.table import Column, FrameTable
 from xdicom.headers.values import utc_offset
 from xdicom.headers.vectors import FRAME_TIME, VIEW_ANGLE
@@ -92,6 +93,12 @@ def frame_time(table: FrameTable) -> Column | None:
         return own
     reference = table.column("FrameReferenceTime")
     return reference if reference.texts else None
+
+
+def slice_time(table: FrameTable) -> Column | None:
+    """Time of each slice from the first of its volume, s, where a mosaic tells it."""
+    found = table.columns.get(SLICE_TIME)
+    return None if found is None else Column(found.codes, found.texts, "DS")
 
 
 def view_angle(table: FrameTable) -> Column | None:
