@@ -10,7 +10,8 @@ import pytest
 
 from xdicom.headers.elements import vr_of
 from xdicom.headers.table import Column, Files, FrameTable
-from xdicom.series.attributes import frame_coordinates, plane_coordinates
+from xdicom.series.attributes import frame_coordinates
+from xdicom.series.planes import plane_coordinates
 from xdicom.series.stacks import GridOptions, split_series
 
 ECHOES, TIMES, SLICES = 2, 1000, 50

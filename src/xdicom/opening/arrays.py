@@ -31,9 +31,9 @@ from xdicom.series.attributes import (
     descriptive_attrs,
     dims_json,
     frame_coordinates,
-    plane_coordinates,
 )
 from xdicom.series.custom import attribute_of
+from xdicom.series.planes import plane_coordinates
 from xdicom.series.regions import region_coordinates, regions_json
 from xdicom.series.segments import background, is_segmentation, segment_coordinates
 from xdicom.series.slides import slide_coordinates

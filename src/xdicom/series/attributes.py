@@ -18,7 +18,7 @@ from xdicom.headers.values import utc_offset
 from xdicom.series.codes import cluster, combine, first_rows
 from xdicom.series.custom import units_of
 from xdicom.series.families import ATTRIBUTES
-from xdicom.series.geometry import DECIMALS, Geometry, anatomical
+from xdicom.series.geometry import Geometry
 from xdicom.series.grid import Grid
 from xdicom.series.times import acquisition_datetime, instance_time, slice_time, view_angle
 from xdicom.series.units import UNITS
@@ -128,10 +128,11 @@ def gather(column: Column, codes: npt.NDArray[np.integer[Any]]) -> Array:
         Shape of ``codes``, and one dim more for attributes of several numbers; whole numbers are
         float64 where one is missing (SPEC §3.1).
     """
-    return _taken(column.values.array, codes)
+    return at_codes(column.values.array, codes)
 
 
-def _taken(array: Array, codes: npt.NDArray[np.integer[Any]]) -> Array:
+def at_codes(array: Array, codes: npt.NDArray[np.integer[Any]]) -> Array:
+    """Values at codes, of the kind's missing value at −1; whole numbers are floats there."""
     if array.dtype.kind in "iu":
         if (codes >= 0).all():
             whole: Array = array[codes]
@@ -183,7 +184,7 @@ def coordinate(name: str, column: Column, grid: Grid) -> xr.Variable | None:
     dims, codes = reduce_dims(np.where(grid.present, codes[grid.rows], -1), grid.dims, grid.present)
     if not (codes >= 0).any():
         return None
-    values = _taken(array, codes)
+    values = at_codes(array, codes)
     attrs: dict[str, Any] = {}
     if column.values.integer and values.dtype.kind == "f":
         attrs["dicom_dtype"] = "int64"
@@ -260,7 +261,7 @@ def frame_coordinates(
             variable.attrs["alias_of"] = original
         found[keyword] = variable
     found.update(_means(grid, found))
-    return found | _vector_labels(found)
+    return found | vector_labels(found)
 
 
 def _labels(table: FrameTable, grid: Grid) -> dict[str, xr.Variable]:
@@ -309,88 +310,11 @@ def snake_case(keyword: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
 
 
-def _vector_labels(found: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
+def vector_labels(found: dict[str, xr.Variable]) -> dict[str, xr.Variable]:
     """Coordinates of the dims of attributes of several values."""
     used = {dim for variable in found.values() for dim in variable.dims}
     names = dict(VECTOR_DIMS.values())
     return {d: xr.Variable((d,), np.array(n)) for d, n in names.items() if d in used}
-
-
-def plane_coordinates(
-    geometry: Geometry, grid: Grid, rows: int, columns: int, frame_of_reference: str
-) -> dict[str, xr.Variable]:
-    """Coordinates ``x``, ``y``, ``z`` and ``patient_space`` (SPEC §5.2).
-
-    Parameters
-    ----------
-    geometry, grid
-        Of the stack.
-    rows, columns : int
-        Size of a frame.
-    frame_of_reference : str
-        FrameOfReferenceUID, ``""`` where there is none.
-
-    Returns
-    -------
-    dict of xarray.Variable
-        With ``ImagePositionPatient`` of each slice where the stack is sheared.
-    """
-    found: dict[str, xr.Variable] = {}
-    x0, y0 = geometry.origin if geometry.kind == "rectilinear" and geometry.origin else (0.0, 0.0)
-    for dim, start, count, which, direction in (
-        ("y", y0, rows, 0, geometry.column),
-        ("x", x0, columns, 1, geometry.row),
-    ):
-        attrs: dict[str, Any] = {"units": "pixel"}
-        values: Array = geometry.offset[which] + np.arange(count, dtype=np.float64)
-        if geometry.spacing is not None:
-            values = np.round(start + geometry.spacing[which] * values, DECIMALS) + 0.0
-            attrs = {"units": "mm", **_towards(direction)}
-        found[dim] = xr.Variable((dim,), values, attrs)
-    index = _slice_index(grid)
-    if geometry.z is not None and index is not None:
-        attrs = {"units": geometry.z_units} if geometry.z_units else {}
-        attrs |= _towards(geometry.normal)
-        found["z"] = xr.Variable(index.dims, _taken(geometry.z, index.values), attrs)
-        if geometry.planes is not None:
-            origins = _taken(geometry.planes, index.values)
-            found["ImagePositionPatient"] = xr.Variable(
-                (*index.dims, "lps"), origins, {"units": "mm"}
-            )
-            found |= _vector_labels(found)
-    space: dict[str, Any] = {"geometry": geometry.kind}
-    if frame_of_reference:
-        space["FrameOfReferenceUID"] = frame_of_reference
-    if geometry.row is not None and geometry.column is not None:
-        space["ImageOrientationPatient"] = [float(v) for v in (*geometry.row, *geometry.column)]
-    if geometry.spacing_kind and geometry.spacing_kind != "PixelSpacing":
-        space["spacing_kind"] = geometry.spacing_kind
-    if geometry.z_step_assumed is not None:
-        space["z_step_assumed"] = geometry.z_step_assumed
-    elif geometry.z is not None and len(geometry.z) > 1 and geometry.regular:
-        # for the affine of a slice that is selected alone
-        space["z_step"] = round(float(np.median(np.diff(geometry.z))), DECIMALS)
-    if not geometry.regular:
-        space["regular"] = "no"
-    found["patient_space"] = xr.Variable((), np.int64(0), space)
-    return found
-
-
-def _towards(direction: npt.NDArray[np.float64] | None) -> dict[str, Any]:
-    if direction is None:
-        return {}
-    return {"direction": [float(v) for v in direction], "anatomical": anatomical(direction)}
-
-
-def _slice_index(grid: Grid) -> xr.Variable | None:
-    """The slice in each cell: along ``z``, or along the dims of the caller that it depends on."""
-    axis = grid.axis("z")
-    if axis is not None:
-        return xr.Variable(("z",), np.arange(axis.size))
-    if grid.slices is None:
-        return None
-    codes = np.where(grid.present, grid.slices[grid.rows], -1)
-    return xr.Variable(*reduce_dims(codes, grid.dims, grid.present))
 
 
 def descriptive_attrs(table: FrameTable) -> dict[str, Any]:
