@@ -13,9 +13,8 @@ from xdicom.headers.duplicates import CONFLICT
 from xdicom.headers.table import Column, FrameTable
 from xdicom.series.axes import Inference, Split
 from xdicom.series.candidates import Candidates
-from xdicom.series.codes import Codes, cluster, combine
+from xdicom.series.codes import Codes, combine
 from xdicom.series.geometry import (
-    POSITION_TOLERANCE,
     Geometry,
     check_texts,
     contradictions,
@@ -23,8 +22,6 @@ from xdicom.series.geometry import (
     in_plane_spacing,
     missing_slices,
     orientations,
-    planes_of,
-    slice_codes,
     weak_positions,
     with_missing,
 )
@@ -32,6 +29,7 @@ from xdicom.series.grid import Axis, Grid
 from xdicom.series.keys import check_concatenations, hard_keys
 from xdicom.series.levels import parts_of
 from xdicom.series.mosaics import mosaic_notes, mosaic_problems
+from xdicom.series.placing import by_detector, in_plane_origins, slice_axis
 from xdicom.series.ragged import flat_grid, forced_grid, grid_of, with_missing_slices
 from xdicom.series.reports import MOST_LISTED
 from xdicom.series.segments import is_segmentation, segment_grid
@@ -184,7 +182,7 @@ class _Splitter:
                 check_concatenations(part)
             if self.options.dims != ("flat",) and is_tiled(part):
                 return [self._tiled(rows, part, reasons)]
-            if _by_detector(part):
+            if by_detector(part):
                 return self._infer(rows, reasons, 0, self.options.ragged, turned=True)
             groups = orientations(part)
             count = int(groups.max()) + 1
@@ -219,7 +217,7 @@ class _Splitter:
         """Split rows of one orientation by in-plane origin, and infer each."""
         part = taken(self.table, rows)
         try:
-            origins = _origins(part)
+            origins = in_plane_origins(part)
         except XDicomError as error:
             if self.options.dims != ("flat",):
                 return [Stack(rows, part, None, Geometry("none"), reasons, error)]
@@ -267,7 +265,7 @@ class _Splitter:
         part = taken(self.table, rows)
         candidates = Candidates(part)
         try:
-            z = None if turned else _slice_axis(part)
+            z = None if turned else slice_axis(part)
             if self.options.dims == ("flat",):
                 grid = flat_grid(candidates)
             elif self.options.dims is not None:
@@ -324,58 +322,6 @@ def _inferred(candidates: Candidates, z: Axis | None, ragged: str) -> Grid:
         return flat_grid(candidates, "a list of frames: their positions are unknown")
 
 
-def _origins(table: FrameTable) -> list[tuple[Codes, str | None]]:
-    """Split frames of one slice whose in-plane origins differ; usually there is nothing to do."""
-    planes = planes_of(table)
-    everything: list[tuple[Codes, str | None]] = [(np.arange(len(table)), None)]
-    if planes is None:
-        return everything
-    codes, slices = slice_codes(planes.along(planes.normal))
-    in_plane = [planes.along(planes.row), planes.along(planes.column)]
-    low = np.full((2, len(slices)), np.inf)
-    high = -low
-    for i, values in enumerate(in_plane):
-        np.minimum.at(low[i], codes, values)
-        np.maximum.at(high[i], codes, values)
-    if (high - low).max() <= POSITION_TOLERANCE:
-        return everything
-    parts = [cluster(values, POSITION_TOLERANCE) for values in in_plane]
-    origin = combine([codes for codes, _ in parts], len(table))
-    found: list[tuple[Codes, str | None]] = []
-    for i in range(int(origin.max()) + 1):
-        members = np.flatnonzero(origin == i)
-        place = (anchors[codes[members[0]]] for codes, anchors in parts)
-        found.append((members, ", ".join(f"{p:g}" for p in place)))
-    return found
-
-
-def _by_detector(table: FrameTable) -> bool:
-    """Whether frames are views of several detectors, each with a place of its own, and no slices.
-
-    Each vector of Nuclear Medicine is a dim (SPEC §2.5), so these stay together.
-    """
-    detector, position = table.column("DetectorVector"), table.column("ImagePositionPatient")
-    if not detector.complete or detector.constant or not table.column("SliceVector").constant:
-        return False
-    return position.complete and not (
-        position.constant and table.column("ImageOrientationPatient").constant
-    )
-
-
-def _slice_axis(table: FrameTable) -> Axis | None:
-    """The axis of the slices' positions; None where they are unknown."""
-    planes = planes_of(table)
-    if planes is not None:
-        keyword, values = "ImagePositionPatient", planes.along(planes.normal)
-    else:
-        found = weak_positions(table)
-        if found is None:
-            return None
-        keyword, values, _ = found
-    codes, positions = slice_codes(values)
-    return Axis("z", "position", (keyword,), "position", codes, len(positions), positions)
-
-
 def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
     """The stack with its geometry, without the frames that its grid left out."""
     rows, part, grid = stack.rows, stack.table, stack.grid
@@ -383,7 +329,7 @@ def _placed(stack: Stack, z: Axis | None, ragged: str) -> Stack:
     kept = np.unique(grid.rows[grid.present])
     if len(kept) < len(part):
         rows, part, grid = rows[kept], part.take(kept), grid.of_rows(kept)
-        z = _slice_axis(part)
+        z = slice_axis(part)
     grid = replace(grid, notes=(*grid.notes, *mosaic_notes(part)))
     whole = mosaic_problems(part, z is not None)
     if z is None:
