@@ -257,7 +257,7 @@ def test_colour_is_shown_as_it_is():
 
 def test_raw_ybr_is_shown_in_its_colours():
     file = get_testdata_file("examples_ybr_color.dcm")
-    rgb, raw = (xdicom.open_series(file, color=c).isel(instance=[3]) for c in ("rgb", "raw"))
+    rgb, raw = (xdicom.open_series(file, color=c).isel(time=[3]) for c in ("rgb", "raw"))
     pictures = [np.asarray(tiles(montage(a))[0].images[0].get_array()) for a in (rgb, raw)]
     np.testing.assert_allclose(*pictures, atol=2 / 255)
 

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import xarray as xr
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -23,6 +24,7 @@ from pydicom.uid import (
 import xdicom
 from xdicom import ConformanceError, CorruptFileError, HeadersUnavailableError, testing
 from xdicom.pixels.array import FrameArray
+from xdicom.testing import write_series
 from xdicom.writing import files
 
 DIMS = {"component": ["M", "P"], "EchoTime": [5, 10.5], "z": 3}
@@ -167,6 +169,34 @@ def test_colour_as_it_is_stored(write):
         write(da.isel(sample=0))
     with pytest.raises(ConformanceError, match="colour"):
         write(da.isel(sample=[0, 1]))
+
+
+def test_ultrasound_in_centimetres(tmp_path):
+    """Cut and turned, pixels are the source's; its regions, in old rows and columns, are gone."""
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType = 1, 1
+    region.RegionLocationMinX0, region.RegionLocationMinY0 = 2, 3
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 11, 8
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.05, 0.02
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 14)).astype(np.uint8)
+    (path,) = write_series(tmp_path / "us", {}, rows=9, columns=14, stored=pixels, dtype=np.uint8,
+                           attributes={"ImagePositionPatient": None, "PixelSpacing": None,
+                                       "ImageOrientationPatient": None, "Modality": "US",
+                                       "SliceLocation": None})  # fmt: skip
+    ds = pydicom.dcmread(path)
+    ds.SequenceOfUltrasoundRegions = [region]
+    ds.save_as(path)
+    da = xdicom.open_series(path)
+    assert da.x.attrs["units"] == da.y.attrs["units"] == "cm"
+    np.testing.assert_allclose(da.x, (np.arange(14) - 2) * 0.05)
+    whole = da.dicom.to_dicom(tmp_path / "whole").file[0]
+    assert pydicom.dcmread(whole).SequenceOfUltrasoundRegions == [region]
+    turned = da.isel(y=slice(7, 1, -2), x=slice(3, 12))
+    (file,) = turned.dicom.to_dicom(tmp_path / "part").file
+    written = pydicom.dcmread(file)
+    np.testing.assert_array_equal(written.pixel_array, pixels[7:1:-2, 3:12])
+    assert "SequenceOfUltrasoundRegions" not in written
 
 
 def test_a_palette_goes_along(write, tmp_path):

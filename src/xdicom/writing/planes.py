@@ -17,6 +17,7 @@ from xdicom.series.geometry import (
     regularity,
     slice_codes,
 )
+from xdicom.series.regions import region_coordinates
 from xdicom.writing.selection import Selection
 
 Floats = npt.NDArray[np.float64]
@@ -111,12 +112,19 @@ def plan_planes(selection: Selection) -> Planes:
         origin = np.zeros(rows.size)
         if kind == "rectilinear" and cosines is not None:
             origin = position @ cosines[1 - which]
+        whole = int(table.numbers(size)[rows[0]])
+        region = region_coordinates(part, whole, whole).get(dim) if spacing is None else None
+        if region is not None and array.coords[dim].attrs.get("units") == "cm":
+            first, second = region.values[:2].tolist()
+            origin, pixel = origin + first, second - first
+        else:
+            pixel = _pixel(array, dim, kind, None if spacing is None else spacing[which])
         lines.append(
             _line(
                 array,
                 dim,
-                whole=int(table.numbers(size)[rows[0]]),
-                pixel=_pixel(array, dim, kind, None if spacing is None else spacing[which]),
+                whole=whole,
+                pixel=pixel,
                 origin=origin,
                 slack=drift if kind == "rectilinear" else 0.0,
                 mixed=mixed,
@@ -215,19 +223,20 @@ def _line(
     step = (values[-1] - values[0]) / (n - 1) / size if n > 1 else 1.0
     even = values[0] + np.arange(n) * step * size
     worst = float(np.abs(values - even).max())
-    if not (np.isfinite(values).all() and step != 0) or worst > max(_ROUNDING, _UNEVEN * size):
+    wide = abs(size)
+    if not (np.isfinite(values).all() and step != 0) or worst > max(_ROUNDING, _UNEVEN * wide):
         raise ConformanceError(
             f"{_UNKNOWN}: {dim} is not evenly spaced",
             expected="one step from pixel to pixel",
             found=f"off by {worst:g} mm" if np.isfinite(worst) else "NaN",
             remedy=f"Interpolate onto even positions along {dim}",
         )
-    loose = _SPACING_CLUSTER * abs(step) if mixed else (_ROUNDING + 1e-9) / size / max(n - 1, 1)
+    loose = _SPACING_CLUSTER * abs(step) if mixed else (_ROUNDING + 1e-9) / wide / max(n - 1, 1)
     if round(step) and abs(step - round(step)) <= loose:
         step = float(round(step))
     offset = (values[0] - origin) / size
     near = np.rint(offset)
-    offset = np.where(np.abs(offset - near) * size <= slack + _ROUNDING, near, offset) + 0.0
+    offset = np.where(np.abs(offset - near) * wide <= slack + _ROUNDING, near, offset) + 0.0
     return Line(n, offset, step, whole)
 
 
