@@ -17,8 +17,8 @@ from xdicom.errors import XDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
+    LUT_MARKS,
     MATRIX_ORIGIN,
-    MODALITY_LUT,
     OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     SEGMENT_SEQUENCE,
@@ -51,7 +51,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS),
+        *(*LUT_MARKS, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )
@@ -269,7 +269,7 @@ class Template:
             self.head.transfer_syntax,
             attributes,
             dimensions=self.head.dimensions,
-            modality_lut=self.head.modality_lut,
+            luts=self.head.luts,
             parts=self.head.parts,
             problems=problems,
         )
