@@ -12,11 +12,13 @@ import xarray as xr
 from pydicom.dataset import FileDataset
 
 from xdicom.display.montage import montage
+from xdicom.display.pictures import display
 from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting import position, values
 from xdicom.selecting.explaining import Explanation, Explanations, explain
 from xdicom.selecting.filtering import filter_frames
 from xdicom.selecting.iterating import iter_frames
+from xdicom.selecting.overlays import overlays
 from xdicom.selecting.pixel_headers import padding_mask
 from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
@@ -100,6 +102,14 @@ class _ArrayAccessor:
     def padding_mask(self, *, source: Source | None = None) -> xr.DataArray:
         """Where pixels are padding, lazily (`xdicom.selecting.pixel_headers.padding_mask`)."""
         return padding_mask(self._obj, source=source)
+
+    def overlays(self, *, source: Source | None = None) -> xr.DataArray:
+        """Masks that are laid over the frames (`xdicom.selecting.overlays.overlays`)."""
+        return overlays(self._obj, source=source)
+
+    def display(self, window: Any = None, **options: Any) -> xr.DataArray:
+        """Grey levels or colours as bytes, lazily (`xdicom.display.pictures.display`)."""
+        return display(self._obj, window, **options)
 
     def montage(self, **options: Any) -> Any:
         """All frames as a matplotlib figure (`xdicom.display.montage.montage`)."""
@@ -236,6 +246,14 @@ class DataTreeAccessor:
     def padding_mask(self, *, source: Source | None = None) -> xr.DataArray:
         """The padding of the node's only array."""
         return self._one().padding_mask(source=source)
+
+    def overlays(self, *, source: Source | None = None) -> xr.DataArray:
+        """The overlays of the node's only array."""
+        return self._one().overlays(source=source)
+
+    def display(self, window: Any = None, **options: Any) -> xr.DataArray:
+        """Grey levels or colours of the node's only array."""
+        return self._one().display(window, **options)
 
     def montage(self, **options: Any) -> Any:
         """The frames of the node's only array as a figure."""

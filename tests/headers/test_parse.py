@@ -188,8 +188,9 @@ def differences(head, dataset: Dataset) -> list[str]:
         ]
     if [index.pointer for index in head.dimensions] != indices:
         found.append(f"dimensions {head.dimensions} against {indices}")
-    if head.modality_lut != bool(dataset.get("ModalityLUTSequence")):
-        found.append(f"Modality LUT: {head.modality_lut}")
+    for kind in ("Modality", "VOI"):
+        if (f"xdicom_{kind.lower()}_lut" in head.luts) != bool(dataset.get(f"{kind}LUTSequence")):
+            found.append(f"{kind} LUT: {head.luts}")
     return found + pixel_differences(head, dataset)
 
 
@@ -398,10 +399,13 @@ def test_dimension_indices(explicit, head_of, wrap):
     ]
 
 
+@pytest.mark.parametrize(
+    ("tag", "mark"), [(0x00283000, "xdicom_modality_lut"), (0x00283010, "xdicom_voi_lut")]
+)
 @pytest.mark.parametrize("items", [0, 1])
-def test_a_modality_lut(items, explicit, head_of, wrap):
-    body = explicit.sequence(0x00283000, [explicit.element(0x00283003, b"LO", b"LUT ")] * items)
-    assert head_of(wrap(body)).modality_lut is bool(items)
+def test_luts_are_noted(tag, mark, items, explicit, head_of, wrap):
+    body = explicit.sequence(tag, [explicit.element(0x00283003, b"LO", b"LUT ")] * items)
+    assert head_of(wrap(body)).luts == (mark,) * items
 
 
 @pytest.mark.parametrize("keyword", ["Rows", "PixelSpacing", "ImagePositionPatient", "HighBit"])

@@ -190,7 +190,7 @@ def test_ultrasound_in_centimetres(tmp_path):
     da = xdicom.open_series(path)
     assert da.x.attrs["units"] == da.y.attrs["units"] == "cm"
     np.testing.assert_allclose(da.x, (np.arange(14) - 2) * 0.05)
-    whole = da.dicom.to_dicom(tmp_path / "whole").file[0]
+    (whole,) = da.dicom.to_dicom(tmp_path / "whole").file
     assert pydicom.dcmread(whole).SequenceOfUltrasoundRegions == [region]
     turned = da.isel(y=slice(7, 1, -2), x=slice(3, 12))
     (file,) = turned.dicom.to_dicom(tmp_path / "part").file

@@ -16,7 +16,7 @@ Window: TypeAlias = str | tuple[float, float] | None
 
 PERCENTILES: Final = (0.5, 99.5)
 """What ``"auto"`` leaves below black and above white."""
-_SAMPLES: Final = 2_000_000
+SAMPLES: Final = 2_000_000
 """Pixels from which on percentiles are taken of a part, evenly spread."""
 
 
@@ -68,7 +68,7 @@ def _spread(low: float, high: float) -> tuple[float, float]:
 
 def _percentiles(frames: list[Array]) -> tuple[float, float]:
     total = sum(f.size for f in frames)
-    step = max(1, total // _SAMPLES)
+    step = max(1, total // SAMPLES)
     sample = np.concatenate([f.reshape(-1)[::step] for f in frames]).astype(np.float64)
     sample = sample[np.isfinite(sample)]
     if not sample.size:

@@ -349,8 +349,8 @@ def _own_attributes(head: Head, frames: int) -> dict[str, str]:
         found["xdicom_pixel_vr"] = head.pixel.vr
         if frames > 1 and not head.frames:
             found["xdicom_cine"] = "1"
-    if head.modality_lut:
-        found["xdicom_modality_lut"] = "1"
     if regions := head.items.get("SequenceOfUltrasoundRegions"):
         found["xdicom_regions"] = json.dumps(regions, separators=(",", ":"))
+    if head.luts:
+        found |= dict.fromkeys(head.luts, "1")
     return found | head.segmentation if head.segmentation else found

@@ -25,8 +25,8 @@ _WANTED: Final[dict[str, str]] = {
         SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames
         FrameIncrementPointer Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation
         SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue PixelPaddingRangeLimit
-        RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth PresentationLUTShape
-        DoseGridScaling DoseUnits DoseType DoseSummationType SegmentationType
+        RescaleSlope RescaleIntercept RescaleType WindowCenter WindowWidth VOILUTFunction
+        PresentationLUTShape DoseGridScaling DoseUnits DoseType DoseSummationType SegmentationType
         SegmentationFractionalType MaximumFractionalValue Units DecayCorrection ExtendedOffsetTable
         ExtendedOffsetTableLengths""",
     "geometry": """
@@ -148,8 +148,15 @@ DIMENSION_INDEX: Final = 0x00209222
 MODALITY_LUT: Final = 0x00283000
 MATRIX_ORIGIN: Final = 0x00480008
 OPTICAL_PATHS: Final = 0x00480105
+VOI_LUT: Final = 0x00283010
 REFERENCED_SERIES: Final = 0x00081115
 SEGMENT_SEQUENCE: Final = 0x00620002
+
+LUT_MARKS: Final[dict[int, str]] = {
+    MODALITY_LUT: "xdicom_modality_lut",
+    VOI_LUT: "xdicom_voi_lut",
+}
+"""Tables that rows do not hold, and the column that says whether the header has them."""
 
 # Functional-group macros of PS3.3 C.7.6.16.2 and of the MR, CT, PET and XA multi-frame modules,
 # with the sequences nested in them that hold a family's attribute. Keywords are read from these

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from xdicom.headers.elements import GROUP_LEAVES, MACROS, MODALITY_LUT, UNASSIGNED
+from xdicom.headers.elements import GROUP_LEAVES, LUT_MARKS, MACROS, UNASSIGNED
 from xdicom.headers.private import Blocks, is_creator
 from xdicom.headers.texts import Texts
 from xdicom.headers.walk import UNDEFINED, Element, Item, holds_items
@@ -188,8 +188,8 @@ class GroupReader:
             for inner in item:
                 if inner.tag in MACROS:
                     self._read_macro(group, inner, leaves)
-                elif inner.tag == MODALITY_LUT:
-                    leaves["xdicom_modality_lut"] = "1"
+                elif inner.tag in LUT_MARKS:
+                    leaves[LUT_MARKS[inner.tag]] = "1"
                 elif inner.length != UNDEFINED:
                     self._read_leaf(group, inner, inner.tag, leaves)
             break

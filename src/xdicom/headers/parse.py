@@ -16,8 +16,8 @@ from xdicom.headers.elements import (
     DIMENSION_INDEX,
     IMAGE_CLASSES,
     LISTED,
+    LUT_MARKS,
     MATRIX_ORIGIN,
-    MODALITY_LUT,
     OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     REFERENCED_SERIES,
@@ -87,7 +87,7 @@ _OF_SEGMENTATIONS: Final = {
 }
 _SEQUENCES: Final = frozenset(
     (
-        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, MODALITY_LUT),
+        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, *LUT_MARKS),
         *(*_OF_SEGMENTATIONS, *_PARTS, *LISTED),
     )
 )
@@ -155,8 +155,8 @@ class Head:
     None for a frame that is one slice. Empty where no frame holds several."""
     items: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """Raw texts of the items of sequences that describe frames by number, by their keyword."""
-    modality_lut: bool = False
-    """Whether a Modality LUT stands in the header."""
+    luts: tuple[str, ...] = ()
+    """Which tables stand in the header: columns of `LUT_MARKS`."""
     parts: dict[str, str] = field(default_factory=dict)
     """What rows hold of sequences at the top level, under names of ours."""
     segmentation: dict[str, str] = field(default_factory=dict)
@@ -383,12 +383,13 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
 
 
 def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read functional groups, dimension indices, listed items, or that there is a Modality LUT.
+    """Read functional groups, dimension indices, listed items, or which LUTs there are.
 
     Of segmentations their segments, and the series that they refer to.
     """
-    if element.tag == MODALITY_LUT:
-        head.modality_lut = any(True for _ in element.items())
+    if element.tag in LUT_MARKS:
+        if any(True for _ in element.items()):
+            head.luts += (LUT_MARKS[element.tag],)
     elif element.tag in _OF_SEGMENTATIONS:
         if head.attributes.get("SOPClassUID") in SEGMENTATIONS:
             name, read = _OF_SEGMENTATIONS[element.tag]

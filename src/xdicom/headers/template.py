@@ -18,8 +18,8 @@ from xdicom.headers.elements import (
     ALIASES,
     DIMENSION_INDEX,
     LISTED,
+    LUT_MARKS,
     MATRIX_ORIGIN,
-    MODALITY_LUT,
     OPTICAL_PATHS,
     PER_FRAME_GROUPS,
     SEGMENT_SEQUENCE,
@@ -52,7 +52,7 @@ _TRANSFER_SYNTAX, _MEDIA_CLASS = 0x00020010, 0x00020002
 _CONSTANT: Final = frozenset(
     (
         *(_TRANSFER_SYNTAX, _MEDIA_CLASS, CHARACTER_SET, PIXEL_REPRESENTATION),
-        *(MODALITY_LUT, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS, *LISTED),
+        *(*LUT_MARKS, DIMENSION_INDEX, MATRIX_ORIGIN, OPTICAL_PATHS, *LISTED),
         *(tag for pair in ALIASES.items() for k in pair if (tag := tag_of(k)) is not None),
     )
 )
@@ -272,7 +272,7 @@ class Template:
             attributes,
             dimensions=self.head.dimensions,
             items=self.head.items,
-            modality_lut=self.head.modality_lut,
+            luts=self.head.luts,
             parts=self.head.parts,
             problems=problems,
         )

@@ -24,8 +24,10 @@ from xdicom.opening.options import OpenOptions, scaling_kind
 from xdicom.pixels.array import FrameArray
 from xdicom.pixels.decoders import check_decodable, decoder_options_from
 from xdicom.pixels.mosaics import read_together
+from xdicom.pixels.palette import palette_colours
 from xdicom.pixels.scaling import scaling_of
 from xdicom.pixels.spans import frames_of
+from xdicom.pixels.stored import StoredValues
 from xdicom.pixels.tiles import TiledArray
 from xdicom.series.attributes import (
     descriptive_attrs,
@@ -84,6 +86,9 @@ def dataset_of(source: FrameTable, stack: Stack, options: OpenOptions) -> xr.Dat
         rwvm=options.rwvm,
         mask_padding=options.mask_padding,
     )
+    stored = StoredValues(table, frames.layouts, frames.layout)
+    if options.color == "rgb" and stored.palette:
+        scaling = palette_colours(stored)
     if options.decode_errors == "nan" and scaling.dtype.kind != "f":
         raise ValueError(
             f'decode_errors="nan" needs floats, not {scaling.dtype} (in {table.root}): '

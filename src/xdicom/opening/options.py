@@ -41,8 +41,8 @@ class OpenOptions:
     """Which real-world value map: its label, the code of its unit, or its number from 0."""
     mask_padding: bool = False
     """Pixel padding becomes NaN."""
-    color: str = "rgb"
-    """``rgb``, or ``raw`` for colours as they are stored."""
+    color: str | None = None
+    """None: YBR becomes RGB, a palette's indices stay; ``rgb``: these too; ``raw``: as stored."""
     decoder: str | None = None
     """Name of the plug-in that decodes (pydicom's ``decoding_plugin``)."""
     decoder_options: Mapping[str, Any] | None = None
@@ -67,7 +67,7 @@ class OpenOptions:
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "ragged": ("raise", "fill", "complete", "flat"),
     "scaling": (None, "modality", "stored", "exact", "real_world", "philips_fp", "suv"),
-    "color": ("rgb", "raw"),
+    "color": (None, "rgb", "raw"),
     "decode_errors": ("raise", "nan"),
     "errors": (None, "raise", "warn", "ignore"),
     "trust": (None, "length"),

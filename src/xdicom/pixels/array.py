@@ -81,7 +81,7 @@ class FrameArray(BackendArray):
         self.broken_to_nan = broken_to_nan
         compressed = any(x.encapsulated for x in frames.layouts)
         self._threshold = _WORTH_DECODING_THREADS if compressed else _WORTH_THREADS
-        self.plane = frames.layouts[0].plane
+        self.plane = (*frames.layouts[0].plane, *scaling.extra)
         self._everything = (slice(None),) * len(self.plane)
         self.shape = (*index.shape, *self.plane)
         self.dtype = scaling.dtype
@@ -348,6 +348,22 @@ class FrameArray(BackendArray):
         broken : list of XDicomError
             Where the error of a frame that becomes NaN is put.
         """
+        if inner is not None and self.scaling.extra:
+            whole = np.empty((*out.shape[:-1], *self.scaling.extra), out.dtype)
+            self._stored(frame, file, inner[:-1], whole, broken)
+            out[...] = outer_keeping(whole, (slice(None), slice(None), inner[-1]))
+        else:
+            self._stored(frame, file, inner, out, broken)
+
+    def _stored(
+        self,
+        frame: int,
+        file: OpenFile,
+        inner: tuple[Any, ...] | None,
+        out: Array,
+        broken: list[XDicomError],
+    ) -> None:
+        """Read stored values of one frame, and write what they stand for."""
         frames = self.frames
         layout = frames.layouts[frames.layout[frame]]
         if layout.tile is not None:

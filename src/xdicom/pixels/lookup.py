@@ -17,7 +17,7 @@ from xdicom.pixels.stored import StoredValues, in_sign
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 
-_FULL: Final = 65536
+FULL: Final = 65536
 """Entries of a table whose descriptor says 0."""
 _WHOLE_BYTE: Final = 8
 
@@ -29,7 +29,7 @@ class LookupTable:
     first: int
     """Stored value of the first entry."""
     values: Array
-    """The entries."""
+    """The entries, shape (entries,), or (entries, 3) for colours."""
 
     def apply(self, stored: Array, out: Array) -> None:
         """Write the entry of each stored value into ``out``.
@@ -43,7 +43,7 @@ class LookupTable:
         """
         index = stored.astype(np.intp)
         index -= self.first
-        out[...] = self.values.take(index, mode="clip")
+        out[...] = self.values.take(index, axis=0, mode="clip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,42 +140,76 @@ def modality_luts(stored: StoredValues) -> Lookup | None:
 
 def _read(item: Dataset, signed: bool, little: bool, file: str) -> tuple[LookupTable, str]:
     """The table of one item, and its ModalityLUTType."""
+    remedy = 'scaling="stored" gives the stored values without it'
+    table, _ = read_table(item, "a Modality LUT", signed, little, file, remedy)
+    return table, str(item.get("ModalityLUTType", "")).strip()
+
+
+def read_table(
+    item: Dataset, what: str, signed: bool, little: bool, file: str, remedy: str
+) -> tuple[LookupTable, int]:
+    """The table of LUTDescriptor and LUTData (PS3.3 C.11.1.1, C.11.2.1.1).
+
+    Parameters
+    ----------
+    item : Dataset
+        Of a Modality LUT or VOI LUT sequence.
+    what : str
+        What it is, for messages.
+    signed : bool
+        Whether the values that it maps may be negative.
+    little : bool
+        Whether the file is little endian.
+    file, remedy : str
+        For messages.
+
+    Returns
+    -------
+    (LookupTable, int)
+        And the bits of an entry.
+
+    Raises
+    ------
+    MissingAttributeError
+        If LUTDescriptor is missing or invalid.
+    CorruptFileError
+        If LUTData is shorter than the descriptor says.
+    """
     try:
         entries, first, bits = (int(v) for v in item["LUTDescriptor"].value)
         data = item["LUTData"].value
     except (KeyError, TypeError, ValueError) as error:
         raise MissingAttributeError(
-            "a Modality LUT without a valid LUTDescriptor and LUTData",
+            f"{what} without a valid LUTDescriptor and LUTData",
             file=file,
             expected="three numbers, and as many entries as the first says",
-            remedy='scaling="stored" gives the stored values without it',
+            remedy=remedy,
         ) from error
-    entries = entries % _FULL or _FULL
-    values = _entries(data, entries, bits, little)
+    entries = entries % FULL or FULL
+    values = entries_of(data, entries, bits, little)
     if values.size < entries:
         raise CorruptFileError(
             "LUTData is shorter than LUTDescriptor says",
             file=file,
             expected=f"{entries} entries of {bits} bits",
             found=f"{values.size}",
-            remedy='scaling="stored" gives the stored values without it',
+            remedy=remedy,
         )
-    table = LookupTable(int(in_sign(float(first), signed)), values[:entries])
-    return table, str(item.get("ModalityLUTType", "")).strip()
+    return LookupTable(int(in_sign(float(first), signed)), values[:entries]), bits
 
 
-def _entries(data: bytes | int | Sequence[int], entries: int, bits: int, little: bool) -> Array:
-    """The entries of LUTData, in words or in bytes packed into words (PS3.3 C.11.1.1).
+def entries_of(data: bytes | int | Sequence[int], entries: int, bits: int, little: bool) -> Array:
+    """The entries of a table's data, in words or in bytes packed into words (PS3.3 C.11.1.1).
 
     Its length tells the two apart: entries of 8 bits stand in words in some files.
 
     Examples
     --------
-    >>> _entries(bytes([1, 2, 3, 4]), 4, 8, True).tolist()
+    >>> entries_of(bytes([1, 2, 3, 4]), 4, 8, True).tolist()
     [1, 2, 3, 4]
-    >>> _entries(bytes([1, 0, 2, 0]), 2, 8, True).tolist()
+    >>> entries_of(bytes([1, 0, 2, 0]), 2, 8, True).tolist()
     [1, 2]
-    >>> _entries([0x0201, 0x0403], 4, 8, True).tolist()
+    >>> entries_of([0x0201, 0x0403], 4, 8, True).tolist()
     [1, 2, 3, 4]
     """
     if isinstance(data, bytes):
@@ -183,7 +217,7 @@ def _entries(data: bytes | int | Sequence[int], entries: int, bits: int, little:
         words: Array = np.frombuffer(even, "<u2" if little else ">u2").astype("<u2")
     else:
         numbers = [data] if isinstance(data, int) else list(data)
-        words = (np.array(numbers, np.int64) & (_FULL - 1)).astype("<u2")
+        words = (np.array(numbers, np.int64) & (FULL - 1)).astype("<u2")
     if words.size < entries and bits <= _WHOLE_BYTE:
         return words.view(np.uint8)
     return words.astype(np.uint16)

@@ -66,6 +66,11 @@ class Scaling:
         """What ``attrs["dicom_scaling"]`` says: ``applied`` for values of the modality."""
         return _NAMES.get(self.kind, self.kind)
 
+    @property
+    def extra(self) -> tuple[int, ...]:
+        """Dims that each stored value becomes: none, but for colours of a palette."""
+        return ()
+
     @cached_property
     def direct(self) -> bool:
         """Whether the values are the stored ones, but for their type."""

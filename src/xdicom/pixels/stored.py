@@ -50,6 +50,11 @@ class StoredValues:
         return np.array([_limits(x) for x in self.layouts])[self.which]
 
     @property
+    def palette(self) -> bool:
+        """Whether values are indices of a palette."""
+        return all(x.photometric == "PALETTE COLOR" and x.samples == 1 for x in self.layouts)
+
+    @property
     def never_scaled(self) -> bool:
         """Whether values are colours, labels or single bits (SPEC §4.2)."""
         if any(

@@ -12,6 +12,7 @@ from xarray.core import indexing
 from xdicom.errors import GeometryError, HeadersUnavailableError
 from xdicom.headers.table import FrameTable
 from xdicom.pixels.array import FrameArray
+from xdicom.pixels.overlays import OverlayArray
 from xdicom.pixels.scaling import padding_mask_of
 from xdicom.pixels.spans import frames_of
 from xdicom.pixels.suv import KINDS, suv_factors
@@ -132,16 +133,54 @@ def padding_mask(obj: xr.DataArray | xr.Dataset, *, source: Source | None = None
             "the array is no longer one of frames: frame_id is gone",
             remedy="Take the mask before reducing",
         )
-    mask = _mask(provenance)
-    sizes = dict(zip(("y", "x", "sample"), mask.shape[len(provenance.dims) :], strict=False))
-    variable = xr.Variable((*provenance.dims, *sizes), indexing.LazilyIndexedArray(mask))
-    first = provenance.table.take(provenance.frames[:1])
-    places = {d: _places(array, first, d, n) for d, n in sizes.items()}
-    variable = variable.isel(places)
-    found = variable.transpose(*array.dims)
-    if array.chunks is not None:
-        found = found.chunk(dict(zip(array.dims, array.chunks, strict=True)))
+    found = on_frames(array, provenance, _mask(provenance))
     return xr.DataArray(found, coords=array.coords, name="padding")
+
+
+def on_frames(
+    array: xr.DataArray,
+    provenance: Provenance,
+    lazy: FrameArray | OverlayArray,
+    first: tuple[str, ...] = (),
+    *,
+    remedy: str = "Take the mask of the array as it was opened, then select from it likewise",
+) -> xr.Variable:
+    """What is known of whole frames, at the pixels and in the chunks of an array.
+
+    Parameters
+    ----------
+    array : DataArray
+        Cut out of frames.
+    provenance : Provenance
+        Of the array, exact.
+    lazy : FrameArray or OverlayArray
+        Dims `first`, the frame dims, then y, x and perhaps sample.
+    first : tuple of str
+        Dims that the array does not have; they stay in front.
+    remedy : str
+        For the error.
+
+    Returns
+    -------
+    xarray.Variable
+        Without ``sample`` where `lazy` has none.
+
+    Raises
+    ------
+    GeometryError
+        If the array's pixels are no longer those of its frames.
+    """
+    own = (*first, *provenance.dims)
+    sizes = dict(zip(("y", "x", "sample"), lazy.shape[len(own) :], strict=False))
+    variable = xr.Variable((*own, *sizes), indexing.LazilyIndexedArray(lazy))
+    frame = provenance.table.take(provenance.frames[:1])
+    places = {d: _places(array, frame, d, n, remedy) for d, n in sizes.items()}
+    variable = variable.isel(places)
+    found = variable.transpose(*first, *(d for d in array.dims if d in variable.dims))
+    if array.chunks is not None:
+        chunks = dict(zip(array.dims, array.chunks, strict=True))
+        found = found.chunk({d: c for d, c in chunks.items() if d in found.dims})
+    return found
 
 
 def _mask(provenance: Provenance) -> FrameArray:
@@ -154,29 +193,29 @@ def _mask(provenance: Provenance) -> FrameArray:
     return FrameArray(found, cells, scaling, table.digest, fill_value=0)
 
 
-def _places(array: xr.DataArray, table: FrameTable, dim: str, size: int) -> Any:
+def _places(array: xr.DataArray, table: FrameTable, dim: str, size: int, remedy: str) -> Any:
     """Positions in the frame of the array's pixels along a dim, by their coordinates."""
     if array.sizes.get(dim) == size and dim not in array.coords:
         return slice(None)
     if dim not in array.coords:
-        raise _cut(dim)
+        raise _cut(dim, remedy)
     if dim == "sample":
         if array.sizes.get(dim) != size:
-            raise _cut(dim)
+            raise _cut(dim, remedy)
         return slice(None)
     values = np.asarray(array.coords[dim].values, dtype=np.float64)
     if array.coords[dim].attrs.get("units") == "pixel":
         start, step = 0.0, 1.0
     else:
-        start, step = _grid(array, table, dim)
+        start, step = _grid(array, table, dim, remedy)
     exact = (values - start) / step
     places: IntArray = np.rint(exact).astype(np.int64)
     if (np.abs(exact - places) > _OFF_GRID).any() or ((places < 0) | (places >= size)).any():
-        raise _cut(dim)
+        raise _cut(dim, remedy)
     return places if dim in array.dims else int(places)
 
 
-def _grid(array: xr.DataArray, table: FrameTable, dim: str) -> tuple[float, float]:
+def _grid(array: xr.DataArray, table: FrameTable, dim: str, remedy: str) -> tuple[float, float]:
     """Coordinate of the first pixel of a frame, and the step, in mm (SPEC §5.2)."""
     space = array.coords["patient_space"].attrs if "patient_space" in array.coords else {}
     axis = 1 if dim == "x" else 0
@@ -194,12 +233,12 @@ def _grid(array: xr.DataArray, table: FrameTable, dim: str) -> tuple[float, floa
         direction = np.asarray(cosines[:3] if dim == "x" else cosines[3:], dtype=np.float64)
         start = float(table.numbers("ImagePositionPatient", 3)[0] @ direction)
     if not np.isfinite([start, spacing]).all():
-        raise _cut(dim)
+        raise _cut(dim, remedy)
     return start, float(spacing)
 
 
-def _cut(dim: str) -> GeometryError:
+def _cut(dim: str, remedy: str) -> GeometryError:
     return GeometryError(
         f"the pixels along {dim} cannot be found in the frames",
-        remedy="Take the mask of the array as it was opened, then select from it likewise",
+        remedy=remedy,
     )

@@ -199,13 +199,16 @@ class Encoder:
         }
 
     def encode(self, tag: int, vr: str, value: Any) -> bytes:
-        """Encode one element, header and value."""
+        """Encode one element, header and value; words of OW may be given as numbers."""
+        words = vr == "OW" and isinstance(value, (list, np.ndarray))
+        if words:
+            value = np.asarray(value, "<u2" if self.little else ">u2").tobytes()
         made = element(tag, vr, value)
         if vr == "SQ" or vr in AMBIGUOUS_VR:
             context = dataset(self._context)
             context[made.tag] = made
             made = correct_ambiguous_vr(context, self.little).get_item(made.tag)
-        if vr == "OW" and not self.little and isinstance(value, bytes):
+        if vr == "OW" and not self.little and isinstance(value, bytes) and not words:
             raise ValueError("give words as numbers for big endian, bytes have no order")
         buffer = DicomBytesIO()
         buffer.is_implicit_VR = self.implicit
