@@ -10,6 +10,7 @@ from xdicom.errors import (
     CorruptFileError,
     DuplicateInstanceError,
     FrameDecodeError,
+    FrameOfReferenceError,
     GeometryError,
     HeadersUnavailableError,
     IncompleteConcatenationError,
@@ -29,6 +30,7 @@ from xdicom.errors import (
 from xdicom.pixels.decoders import decoders
 from xdicom.selecting.pixel_headers import suv_factor
 from xdicom.series.custom import attribute
+from xdicom.space.patient import PatientIndex, patient_index
 
 __version__ = _version("xdicom")
 
@@ -39,6 +41,7 @@ __all__ = [
     "CorruptFileError",
     "DuplicateInstanceError",
     "FrameDecodeError",
+    "FrameOfReferenceError",
     "GeometryError",
     "HeadersUnavailableError",
     "IncompleteConcatenationError",
@@ -47,6 +50,7 @@ __all__ = [
     "MissingAttributeError",
     "NotDicomError",
     "NotHypercubeError",
+    "PatientIndex",
     "PrivacyError",
     "ResourceLimitError",
     "UnsupportedOptionError",
@@ -57,6 +61,7 @@ __all__ = [
     "attribute",
     "decoders",
     "open_series",
+    "patient_index",
     "scan",
     "suv_factor",
 ]

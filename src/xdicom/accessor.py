@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from pydicom.dataset import FileDataset
 
 from xdicom.display.montage import montage
 from xdicom.display.pictures import display
+from xdicom.interop.highdicom import to_highdicom
+from xdicom.interop.itk import to_sitk
+from xdicom.interop.nifti import to_nifti
 from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting import position, values
 from xdicom.selecting.explaining import Explanation, Explanations, explain
@@ -24,6 +28,8 @@ from xdicom.selecting.pixel_values import pixel_values
 from xdicom.selecting.provenance import Source
 from xdicom.selecting.segments import segments
 from xdicom.selecting.values import Key
+from xdicom.space.mapping import map_mask_to, map_to
+from xdicom.space.rectifying import rectify
 from xdicom.writing.files import to_dicom
 
 Attributes = Mapping[Key, Any]
@@ -98,6 +104,30 @@ class _ArrayAccessor:
     def orientation(self) -> npt.NDArray[np.float64]:
         """Cosines along rows and along columns in patient L, P, S, shape (2, 3)."""
         return position.orientation(self._obj)
+
+    def rectify(self, **options: Any) -> Any:
+        """Sheared or uneven slices on a rectilinear grid (`xdicom.space.rectifying.rectify`)."""
+        return rectify(self._obj, **options)
+
+    def map_to(self, other: Any, **options: Any) -> Any:
+        """Values at the voxels of another array (`xdicom.space.mapping.map_to`)."""
+        return map_to(self._obj, other, **options)
+
+    def map_mask_to(self, other: Any, **options: Any) -> Any:
+        """A mask at the voxels of another array (`xdicom.space.mapping.map_mask_to`)."""
+        return map_mask_to(self._obj, other, **options)
+
+    def to_nifti(self, path: Any, **options: Any) -> list[Path]:
+        """Write NIfTI files (`xdicom.interop.nifti.to_nifti`)."""
+        return to_nifti(self._obj, path, **options)
+
+    def to_sitk(self, **options: Any) -> Any:
+        """A SimpleITK image (`xdicom.interop.itk.to_sitk`)."""
+        return to_sitk(self._obj, **options)
+
+    def to_highdicom(self) -> Any:
+        """A highdicom Volume (`xdicom.interop.highdicom.to_highdicom`)."""
+        return to_highdicom(self._obj)
 
     def padding_mask(self, *, source: Source | None = None) -> xr.DataArray:
         """Where pixels are padding, lazily (`xdicom.selecting.pixel_headers.padding_mask`)."""

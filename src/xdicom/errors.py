@@ -113,6 +113,10 @@ class GeometryError(XDicomError):
     """Positions, orientation or spacing are missing, contradictory or not what was asked for."""
 
 
+class FrameOfReferenceError(GeometryError):
+    """Two arrays lie in different frames of reference, or it is unknown whether they do."""
+
+
 class UnsupportedTransferSyntaxError(XDicomError):
     """No decoder for the transfer syntax."""
 
@@ -167,6 +171,10 @@ class IrregularSpacingWarning(XDicomWarning):
 
 class LooseTilesWarning(XDicomWarning):
     """Tiles overlap, lie off their grid or do not tell their place; they are kept as a list."""
+
+
+class MissingDirectionWarning(XDicomWarning):
+    """Diffusion-weighted volumes lack their gradient direction, so none were written."""
 
 
 class ShearedStackWarning(XDicomWarning):

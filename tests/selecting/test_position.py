@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xdicom
+from xdicom.errors import ShearedStackWarning
 from xdicom.testing import write_series
 
 OBLIQUE = (0.96, 0.28, 0.0, -0.168, 0.576, 0.8)
@@ -99,3 +100,41 @@ def test_refusals(oblique, change):
     }[change]()
     with pytest.raises(xdicom.GeometryError):
         _ = part.dicom.affine
+
+
+def test_z_over_two_dims_has_no_affine(tmp_path):
+    """z follows EchoTime and FlipAngle: four positions on a 2 × 2 grid of the caller's dims."""
+    write_series(
+        tmp_path,
+        {"z": 4},
+        attributes={
+            "EchoTime": lambda at: [5.0, 10.0][at["z"] // 2],
+            "FlipAngle": lambda at: [10.0, 20.0][at["z"] % 2],
+        },
+    )
+    da = xdicom.open_series(tmp_path, dims=("EchoTime", "FlipAngle"))
+    assert da.z.dims == ("EchoTime", "FlipAngle")
+    for read in ("affine", "spacing", "affine_nifti"):
+        with pytest.raises(xdicom.GeometryError, match="several dims"):
+            getattr(da.dicom, read)
+    row = da.isel(EchoTime=1)
+    np.testing.assert_allclose(row.dicom.affine[:3, 3], (-20, -30, 16), atol=1e-4)
+
+
+def test_sheared_slices_on_a_dim_of_the_caller(tmp_path):
+    write_series(
+        tmp_path,
+        {"z": 5},
+        attributes={
+            "ImagePositionPatient": lambda at: [-20.0, -30.0 + 0.9 * at["z"], 10 + 3.0 * at["z"]]
+        },
+    )
+    with pytest.warns(ShearedStackWarning):
+        plain = xdicom.open_series(tmp_path)
+    with pytest.warns(ShearedStackWarning):
+        own = xdicom.open_series(tmp_path, dims=("SliceLocation",))
+    assert own.dims == ("SliceLocation", "y", "x")
+    np.testing.assert_array_equal(own.dicom.affine, plain.dicom.affine)
+    np.testing.assert_allclose(own.dicom.affine[:3, 0], (0, 0.9, 3), atol=1e-6)
+    part = own.isel(SliceLocation=slice(None, 1, -1))
+    np.testing.assert_allclose(part.dicom.affine[:3, 0], (0, -0.9, -3), atol=1e-6)

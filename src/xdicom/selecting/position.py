@@ -57,6 +57,27 @@ def orientation(obj: xr.DataArray | xr.Dataset) -> Floats:
     return np.array(cosines, dtype=np.float64).reshape(2, 3)
 
 
+def slice_dim(obj: xr.DataArray | xr.Dataset) -> str | None:
+    """The dim that z lies on: ``z``, or one of the caller's; None where one slice was taken.
+
+    Raises
+    ------
+    GeometryError
+        If the array has no z, or z varies over several dims.
+    """
+    if "z" not in obj.coords:
+        raise GeometryError("the array has no coordinate z")
+    dims = obj.coords["z"].dims
+    if len(dims) > 1:
+        raise GeometryError(
+            "z varies over several dims, so no dim counts the slices",
+            expected="z over one dim",
+            found=f"z over {tuple(map(str, dims))}",
+            remedy="Take one label of each but one of them, or open with z among dims=",
+        )
+    return str(dims[0]) if dims else None
+
+
 def _step(obj: xr.DataArray | xr.Dataset, dim: str, assumed: float | None) -> float:
     if dim not in obj.coords:
         raise GeometryError(f"the array has no coordinate {dim}")
@@ -81,16 +102,28 @@ def _step(obj: xr.DataArray | xr.Dataset, dim: str, assumed: float | None) -> fl
             f"positions along {dim} are not evenly spaced",
             expected=f"steps of {mean:g} mm",
             found=f"steps from {steps.min():g} to {steps.max():g} mm",
-            remedy="No affine describes them; use the coordinate itself",
+            remedy="No affine describes them; use the coordinate itself, or resample z with "
+            ".dicom.rectify(step=…)",
         )
     return mean
 
 
 def _steps(obj: xr.DataArray | xr.Dataset) -> tuple[float, float, float]:
-    space = _space(obj)
     plane = _plane_spacing(obj)
-    dz = _step(obj, "z", space.get("z_step_assumed", space.get("z_step")))
-    return dz, *plane
+    return slice_step(obj), *plane
+
+
+def slice_step(obj: xr.DataArray | xr.Dataset) -> float:
+    """Step of z in mm, negative where slices descend; that of its stack for a single slice.
+
+    Raises
+    ------
+    GeometryError
+        If it is unknown, or slices are not evenly spaced.
+    """
+    slice_dim(obj)
+    space = _space(obj)
+    return _step(obj, "z", space.get("z_step_assumed", space.get("z_step")))
 
 
 def _plane_spacing(obj: xr.DataArray | xr.Dataset) -> tuple[float, float]:
@@ -139,10 +172,10 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
     found[:3, 1] = dy * column
     found[:3, 2] = dx * row
     if _space(obj)["geometry"] == "sheared":
-        index, origins = _plane_origins(obj)
-        step = (origins[-1] - origins[0]) / max(int(index[-1] - index[0]), 1)
-        first = origins[0] - index[0] * step
-        off = float(np.abs(origins - first - index[:, None] * step).max())
+        origins = plane_origins(obj)
+        step = (origins[-1] - origins[0]) / max(len(origins) - 1, 1)
+        predicted = origins[0] + np.arange(len(origins))[:, None] * step
+        off = float(np.abs(origins - predicted).max())
         if len(origins) < 2 or off > max(_STEP_TOLERANCE * abs(dz), _ROUNDING):
             raise GeometryError(
                 "the slices do not drift evenly",
@@ -150,27 +183,62 @@ def affine(obj: xr.DataArray | xr.Dataset) -> Floats:
                 found=f"off by {off:g} mm",
             )
         found[:3, 0] = step
-        found[:3, 3] = first + x0 * row + y0 * column
+        found[:3, 3] = origins[0] + x0 * row + y0 * column
         return found
     found[:3, 0] = dz * normal
     found[:3, 3] = x0 * row + y0 * column + z0 * normal
     return found
 
 
-def _plane_origins(obj: xr.DataArray | xr.Dataset) -> tuple[npt.NDArray[np.int64], Floats]:
-    """The slices that have a frame, and where each begins."""
+def plane_origins(obj: xr.DataArray | xr.Dataset) -> Floats:
+    """Where x = y = 0 lies in each slice, mm L P S, shape (slices, 3).
+
+    Raises
+    ------
+    GeometryError
+        If the stack is sheared and what says so was dropped.
+    """
+    row, column = orientation(obj)
+    dim = slice_dim(obj)
+    z = np.atleast_1d(np.asarray(obj.coords["z"].values, dtype=np.float64))
+    space = _space(obj)
+    normal = np.cross(row, column)
+    if space["geometry"] != "sheared":
+        return np.asarray(z[:, None] * normal)
+    if "shear" in space:
+        x0, x_drift, y0, y_drift = space["shear"]
+        x, y = x0 + x_drift * z, y0 + y_drift * z
+        return np.asarray(x[:, None] * row + y[:, None] * column + z[:, None] * normal)
     positions = obj.coords.get("ImagePositionPatient")
     if positions is None and "frame_id" in obj.coords:
         # xarray gives a DataArray no coordinate that has a dim of its own
-        found = attribute_values(obj, "ImagePositionPatient")
-        positions = found.max([d for d in found.dims if d not in ("z", "lps")])  # skips holes
-    if positions is None or positions.dims != ("z", "lps"):
-        raise GeometryError("the sheared stack has lost ImagePositionPatient(z, lps)")
-    origins = np.asarray(positions.values, dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(origins).any(axis=1))
-    if not known.size:
-        raise GeometryError("no slice of the sheared stack has a frame that tells where it begins")
-    return known, origins[known]
+        positions = attribute_values(obj, "ImagePositionPatient")
+    if positions is None or not {"lps", *([dim] if dim else [])} <= set(positions.dims):
+        raise GeometryError(
+            f"the sheared stack has lost ImagePositionPatient({dim or 'z'}, lps)",
+            remedy="Use the array as it was opened, or .dicom.rectify() it first",
+        )
+    along = [dim, "lps"] if dim else ["lps"]
+    # of the frames of a slice, the first that is there
+    each = np.asarray(positions.transpose(*along, ...).values, dtype=np.float64)
+    each = each.reshape(len(z), 3, -1)
+    first = np.isfinite(each).all(axis=1).argmax(axis=1)
+    return _without_gaps(each[np.arange(len(z)), :, first], z)
+
+
+def _without_gaps(origins: Floats, z: Floats) -> Floats:
+    """Origins where no frame of a slice tells it: on the line from the first to the last known."""
+    known = np.flatnonzero(np.isfinite(origins).all(axis=1))
+    if len(known) == len(origins):
+        return origins
+    if len(known) < 2:
+        raise GeometryError(
+            "fewer than two slices of the sheared stack have a frame that tells where they begin"
+        )
+    low, high = known[0], known[-1]
+    share = (z - z[low]) / (z[high] - z[low])
+    line = origins[low] + share[:, None] * (origins[high] - origins[low])
+    return np.where(np.isfinite(origins), origins, line)
 
 
 def affine_nifti(obj: xr.DataArray | xr.Dataset) -> Floats:

@@ -27,6 +27,10 @@ _SAME_PLACE: Final = 0.02
 """mm: positions closer than this are of one slice."""
 
 
+_PARALLEL: Final = 1e-4
+"""How far the cosine between normals may be from 1."""
+
+
 @dataclass(frozen=True, eq=False)
 class Provenance:
     """The frames behind an array."""
@@ -150,6 +154,9 @@ def _contributing(obj: xr.DataArray | xr.Dataset, table: FrameTable) -> IntArray
         place = table.numbers("ImagePositionPatient", 3).reshape(-1, 3) @ normal
         wanted = np.atleast_1d(np.asarray(z.values, dtype=np.float64)).ravel()
         near = np.abs(place[:, None] - wanted[None, :]).min(axis=1) <= _SAME_PLACE
+        # on a grid of another orientation z says nothing of the planes that contributed
+        own = table.numbers("ImageOrientationPatient", 6).reshape(-1, 6)
+        near &= np.abs(np.cross(own[:, :3], own[:, 3:]) @ normal) >= 1 - _PARALLEL
         if near.any():  # none: the array was resampled between the slices
             mask &= near
     return np.flatnonzero(mask)

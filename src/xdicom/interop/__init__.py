@@ -1,0 +1,1 @@
+"""Arrays become NIfTI files and the images of SimpleITK and highdicom, affines included."""
