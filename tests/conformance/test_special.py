@@ -85,7 +85,9 @@ def test_volumes_as_highdicom(name):
     np.testing.assert_allclose(first[:3], volume.affine[:3, 3], atol=1e-4)
 
 
-@pytest.mark.parametrize("other", ["pydicom_liver/liver_expb.dcm", "pydicom_liver/liver_j2k.dcm"])
+@pytest.mark.parametrize(
+    "other", [f"pydicom_liver/liver_{kind}.dcm" for kind in ("expb", "j2k", "rle", "deflate")]
+)
 def test_encodings_of_a_segmentation(other):
     first, second = (opened(root() / "seg" / n) for n in ("pydicom_liver/liver.dcm", other))
     np.testing.assert_array_equal(first, second)

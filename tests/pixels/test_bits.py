@@ -1,9 +1,12 @@
 """HighBit, spare bits and deflated frames: the values that the header says, or an error."""
 
 import struct
+import zlib
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -126,3 +129,89 @@ class TestDeflated:
         path.write_bytes(data)
         with pytest.raises(xdicom.CorruptFileError):
             da.values  # noqa: B018
+
+
+def in_items(path, codestreams, syntax):
+    """Put codestreams in the place of a native file's pixels."""
+    edit(path, {"TransferSyntaxUID": RLELossless})
+    ds = pydicom.dcmread(path)
+    ds.PixelData = encapsulate(codestreams)
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = RLELossless  # one that pydicom writes
+    ds.save_as(path)
+    return path if syntax == RLELossless else edit(path, {"TransferSyntaxUID": syntax})
+
+
+def deflated(data):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+class TestDeflatedFrames:
+    """PS3.5 A.4.13, which pydicom 3.0 does not know."""
+
+    SYNTAX = "1.2.840.10008.1.2.8.1"
+
+    @pytest.fixture
+    def frames(self):
+        return values_of(12, False, count=5).astype("u2")
+
+    @pytest.fixture
+    def path(self, tmp_path, frames):
+        path = write_multiframe(tmp_path / "a.dcm", frames, bits_stored=12)
+        return in_items(path, [deflated(f.tobytes()) for f in frames], self.SYNTAX)
+
+    def test_values(self, path, frames):
+        da = xdicom.open_series(path, scaling="stored")
+        np.testing.assert_array_equal(da.values, frames)
+        np.testing.assert_array_equal(da[3, 1:4].values, frames[3, 1:4])
+        found = xdicom.decoders()[self.SYNTAX]
+        assert (found.name, found.decoders) == ("Deflated Image Frame Compression", ("xdicom",))
+
+    def test_colour_and_single_bits(self, tmp_path):
+        rng = np.random.default_rng(0)
+        colours = rng.integers(0, 256, (2, 5, 7, 3)).astype("u1")
+        path = write_multiframe(tmp_path / "c.dcm", colours)
+        in_items(path, [deflated(f.tobytes() + b"\0") for f in colours], self.SYNTAX)
+        np.testing.assert_array_equal(xdicom.open_series(path).values, colours)
+        bits = rng.integers(0, 2, (3, 5, 7)).astype(bool)
+        path = write_multiframe(tmp_path / "b.dcm", bits)
+        packed = [np.packbits(f.ravel(), bitorder="little").tobytes() for f in bits]
+        in_items(path, [deflated(p) for p in packed], self.SYNTAX)
+        np.testing.assert_array_equal(xdicom.open_series(path).values, bits)
+
+    @pytest.mark.parametrize("damage", ["cut", "noise", "short", "bomb"])
+    def test_a_broken_frame_touches_no_other(self, path, frames, damage):
+        good = [deflated(f.tobytes()) for f in frames]
+        good[2] = {
+            "cut": good[2][: len(good[2]) // 2],
+            "noise": b"\xff" * 40,
+            "short": deflated(bytes(10)),
+            "bomb": deflated(bytes(10**8)),
+        }[damage]
+        in_items(path, good, self.SYNTAX)
+        da = xdicom.open_series(path, scaling="stored")
+        np.testing.assert_array_equal(da[[0, 1, 3, 4]].values, frames[[0, 1, 3, 4]])
+        with pytest.raises(xdicom.FrameDecodeError, match="frame 3"):
+            da[2].values  # noqa: B018
+
+
+def test_single_bits_by_rle(tmp_path):
+    bits = np.random.default_rng(1).integers(0, 2, (3, 40, 50)).astype(bool)
+    path = write_multiframe(tmp_path / "a.dcm", bits)
+    codestreams = []
+    for frame in bits:
+        packed = np.packbits(frame.ravel(), bitorder="little").tobytes()
+        parts = [packed[i : i + 128] for i in range(0, len(packed), 128)]
+        segment = b"".join(bytes([len(part) - 1]) + part for part in parts)
+        codestreams.append(struct.pack("<16I", 1, 64, *[0] * 14) + segment)
+    in_items(path, codestreams, RLELossless)
+    da = xdicom.open_series(path)
+    assert da.dtype == np.uint8
+    np.testing.assert_array_equal(da.values, bits)
+    in_items(path, [codestreams[0], codestreams[1][:100], codestreams[2]], RLELossless)
+    da = xdicom.open_series(path)
+    np.testing.assert_array_equal(da[[0, 2]].values, bits[[0, 2]])
+    with pytest.raises(xdicom.FrameDecodeError):
+        da[1].values  # noqa: B018

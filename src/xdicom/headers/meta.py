@@ -31,6 +31,10 @@ from xdicom.headers.walk import (
 from xdicom.sources.base import OpenFile
 from xdicom.sources.places import source_of
 
+DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
+"""Each frame deflated, in items (PS3.5 A.4.13)."""
+NEWER: Final[dict[str, str]] = {DEFLATED_FRAMES: "Deflated Image Frame Compression"}
+"""Encapsulated transfer syntaxes that pydicom's dictionary does not have, and their names."""
 MAX_INFLATED_BYTES: Final = 2**30
 
 _PREAMBLE: Final = 132
@@ -133,6 +137,8 @@ def is_encapsulated(transfer_syntax: str) -> bool:
     >>> is_encapsulated("1.2.840.10008.1.2.4.90"), is_encapsulated("1.2.840.10008.1.2.1")
     (True, False)
     """
+    if transfer_syntax in NEWER:
+        return True
     uid = uid_of(transfer_syntax)
     return is_public(transfer_syntax) and uid.is_compressed and not uid.is_deflated
 
@@ -141,7 +147,7 @@ def is_encapsulated(transfer_syntax: str) -> bool:
 def is_public(transfer_syntax: str) -> bool:
     """Whether a UID is a transfer syntax of the standard; only a vendor knows any other."""
     uid = uid_of(transfer_syntax)
-    return uid.is_transfer_syntax and not uid.is_private
+    return transfer_syntax in NEWER or (uid.is_transfer_syntax and not uid.is_private)
 
 
 @lru_cache(maxsize=256)

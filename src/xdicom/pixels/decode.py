@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pydicom.uid import (
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGLSTransferSyntaxes,
+    RLELossless,
 )
 
 from xdicom.errors import (
@@ -26,7 +28,7 @@ from xdicom.errors import (
     UnsupportedPixelLayoutError,
     XDicomError,
 )
-from xdicom.headers.meta import inflate, read_file_meta, uid_of, window_of
+from xdicom.headers.meta import DEFLATED_FRAMES, inflate, read_file_meta, uid_of, window_of
 from xdicom.pixels import imagecodecs_plugin
 from xdicom.pixels.codestream import CodestreamHeader, check_codestream
 from xdicom.pixels.decoders import (
@@ -233,15 +235,22 @@ def _decode_encapsulated(
     if not items:
         raise CorruptFileError("the frame has no fragment", file=file, frame=frame)
     codestream = b"".join(data[a:b] for a, b in items)
-    if layout.transfer_syntax == ENCAPSULATED_UNCOMPRESSED:
+    unpack = _unpacker(layout)
+    if unpack is not None:
         native = replace(layout, transfer_syntax=ExplicitVRLittleEndian)
         needed = -(-native.frame_bits // 8)
-        if len(codestream) < needed:
+        try:
+            unpacked = unpack(codestream, needed)
+        except Exception as error:  # decoders raise all
             raise FrameDecodeError(
-                "the frame is too short", file=file, frame=frame,
-                expected=f"{needed} bytes", found=len(codestream),
+                f"the frame cannot be decoded ({error})", file=file, frame=frame
+            ) from error
+        if not needed <= len(unpacked) <= needed + 1:
+            raise FrameDecodeError(
+                "the frame has another length than its pixels", file=file, frame=frame,
+                expected=f"{needed} bytes", found=f"{len(unpacked)} or more",
             )  # fmt: skip
-        return decode_frame(codestream, native, raw=raw, file=file, frame=frame)
+        return decode_frame(unpacked, native, raw=raw, file=file, frame=frame)
     header = check_codestream(codestream, layout, file, frame)
     if out is not None and not _fits(layout, header, out):
         out = None
@@ -261,6 +270,23 @@ def _decode_encapsulated(
     raise FrameDecodeError(
         f"the frame cannot be decoded ({reasons or 'no decoder'})", file=file, frame=frame
     ) from (failures[0][1] if failures else None)
+
+
+def _unpacker(layout: PixelLayout) -> Callable[[bytes, int], bytes] | None:
+    """What makes native bytes of a codestream, at most two too many; None where a codec must."""
+    if layout.transfer_syntax == RLELossless and layout.bits_allocated == 1:
+        return imagecodecs_plugin.rle_bytes
+    return _UNPACKERS.get(layout.transfer_syntax)
+
+
+def _inflated(codestream: bytes, needed: int) -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(codestream, needed + 2)
+
+
+_UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
+    ENCAPSULATED_UNCOMPRESSED: lambda codestream, needed: codestream[:needed],
+    DEFLATED_FRAMES: _inflated,
+}
 
 
 def _fits(layout: PixelLayout, header: CodestreamHeader | None, out: Array) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from pydicom.config import IGNORE
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes, MPEGTransferSyntaxes
 
 from xdicom.errors import UnsupportedTransferSyntaxError
-from xdicom.headers.meta import is_encapsulated, is_public
+from xdicom.headers.meta import DEFLATED_FRAMES, NEWER, is_encapsulated, is_public, uid_of
 from xdicom.pixels import imagecodecs_plugin
 from xdicom.pixels.spans import PixelLayout
 
@@ -22,6 +21,8 @@ Plugin = Callable[[bytes, DecodeRunner], Any]
 IMAGECODECS: Final = "imagecodecs"
 ENCAPSULATED_UNCOMPRESSED: Final = UID("1.2.840.10008.1.2.1.98")
 """Native values in items (PS3.5 A.4.11); pydicom has no name for it."""
+BYTES_IN_ITEMS: Final = (ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES)
+"""Syntaxes whose frames are native values, as they are or deflated: no codec is needed."""
 _OURS: Final = "xdicom"
 _NO_IMAGES: Final = ("1.2.840.10008.1.2.6", "1.2.840.10008.1.2.7")
 """Beginnings of the UIDs of mail, XML, audio and live video."""
@@ -117,7 +118,7 @@ def decoders() -> Decoders:
     ('JPEG 2000 Image Compression (Lossless Only)', 'imagecodecs')
     """
     entries: dict[str, SyntaxDecoders] = {}
-    for uid in sorted((*AllTransferSyntaxes, ENCAPSULATED_UNCOMPRESSED), key=_numbers):
+    for uid in sorted((*AllTransferSyntaxes, *BYTES_IN_ITEMS), key=_numbers):
         if not uid.startswith(_NO_IMAGES):
             entries[str(uid)] = _entry(str(uid))
     return Decoders(entries)
@@ -128,10 +129,10 @@ def _numbers(uid: str) -> list[int]:
 
 
 def _entry(uid: str) -> SyntaxDecoders:
-    name = UID(uid, validation_mode=IGNORE).name  # a text that is no UID is answered, not warned of
+    name = NEWER.get(uid) or uid_of(uid).name
     if not is_public(uid):
         return SyntaxDecoders(name, uid, (), {})
-    if not is_encapsulated(uid) or uid == ENCAPSULATED_UNCOMPRESSED:
+    if not is_encapsulated(uid) or uid in BYTES_IN_ITEMS:
         return SyntaxDecoders(name, uid, (_OURS,), {})
     try:
         available = tuple(plugins_of(uid))
@@ -152,7 +153,7 @@ def check_decodable(layout: PixelLayout, plugin: str, file: str) -> None:
         Naming the syntax, and the packages that would decode it where there are any.
     """
     uid = layout.transfer_syntax
-    if not layout.encapsulated or uid == ENCAPSULATED_UNCOMPRESSED:
+    if not layout.encapsulated or uid in BYTES_IN_ITEMS:
         return
     entry = _entry(uid)
     if plugin and plugin not in entry.decoders:

@@ -100,6 +100,21 @@ def _values(src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None) -> A
     return imagecodecs.jpeg_decode(src, out=out)
 
 
+def rle_bytes(src: bytes, needed: int) -> bytes:
+    """One segment of RLE as the bytes that it stands for: packed bits (PS3.5 8.1.1 and G).
+
+    Parameters
+    ----------
+    src : bytes
+        The frame's codestream.
+    needed : int
+        How many bytes.
+    """
+    out = bytearray(needed)
+    found = imagecodecs.dicomrle_decode(src, np.dtype("u1"), out=out)
+    return bytes(found)
+
+
 def _rle(src: bytes, runner: DecodeRunner, out: npt.NDArray[Any] | None) -> bytearray | memoryview:
     size = runner.bits_allocated // 8
     order = "<" if runner.get_option("rle_segment_order", ">") == ">" else ">"
