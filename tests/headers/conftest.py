@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xdicom.headers.parse import Head, parse
+from xdicom.headers.head import Head
+from xdicom.headers.parse import parse
 from xdicom.headers.walk import Window
 
 LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")

@@ -15,7 +15,7 @@ from pydicom import dcmread
 
 from xdicom.errors import CorruptFileError, NotDicomError, XDicomError
 from xdicom.headers.building import TableBuilder
-from xdicom.headers.parse import Head
+from xdicom.headers.head import Head
 from xdicom.headers.validate import Leniency, count_frames
 from xdicom.sources.base import FileStat
 from xdicom.testing import (

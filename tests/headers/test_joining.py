@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from xdicom.errors import Problem
 from xdicom.headers.building import TableBuilder
+from xdicom.headers.head import DimensionIndex, Head, PixelElement
 from xdicom.headers.joining import join, split
-from xdicom.headers.parse import DimensionIndex, Head, PixelElement
 from xdicom.headers.scan import Scan, ScanOptions, listed, scan_table
 from xdicom.sources.base import FileStat
 from xdicom.testing import text_file, write_enhanced, write_non_image, write_series

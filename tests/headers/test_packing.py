@@ -18,8 +18,8 @@ from pydicom.data import get_testdata_file
 from xdicom.errors import IndexFileError
 from xdicom.headers.arrays import ArrayReader, ArrayWriter
 from xdicom.headers.blobs import DamagedBlobError, pack_blob, unpack_blob
+from xdicom.headers.head import DimensionIndex
 from xdicom.headers.packing import pack, unpack
-from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.scan import ScanOptions, scan_table
 from xdicom.headers.table import Column, Files, FrameTable
 from xdicom.testing import write_enhanced, write_non_image, write_series

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xdicom.errors import CorruptFileError, Problem
 from xdicom.headers.building import TableBuilder
-from xdicom.headers.parse import DimensionIndex, Head, PixelElement
+from xdicom.headers.head import DimensionIndex, Head, PixelElement
 from xdicom.headers.table import (
     MISSING,
     Column,

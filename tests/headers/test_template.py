@@ -16,7 +16,8 @@ from pydicom.data import get_testdata_files
 
 from xdicom.errors import XDicomError
 from xdicom.headers.building import TableBuilder
-from xdicom.headers.parse import Head, parse
+from xdicom.headers.head import Head
+from xdicom.headers.parse import parse
 from xdicom.headers.reading import HeaderReader
 from xdicom.headers.scan import Scan, ScanOptions, listed
 from xdicom.headers.table import FrameTable

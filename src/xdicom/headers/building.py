@@ -12,8 +12,8 @@ import numpy as np
 from xdicom.errors import Problem
 from xdicom.headers.elements import PRIVATE_TO_PATIENT, vr_of
 from xdicom.headers.gifts import given
+from xdicom.headers.head import DimensionIndex, Head
 from xdicom.headers.mosaic import TILE
-from xdicom.headers.parse import DimensionIndex, Head
 from xdicom.headers.table import (
     MISSING,
     Column,

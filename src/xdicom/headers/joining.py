@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from xdicom.headers.parse import DimensionIndex
+from xdicom.headers.head import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray
 
 _OF_ROWS: Final = ("frame_number", "frame_id", "pixel_offset", "pixel_length")

@@ -11,7 +11,7 @@ import numpy as np
 from xdicom.errors import IndexFileError
 from xdicom.headers.arrays import ArrayReader, ArrayWriter, How
 from xdicom.headers.blobs import DamagedBlobError, pack_blob, unpack_blob
-from xdicom.headers.parse import DimensionIndex
+from xdicom.headers.head import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable, IntArray
 
 _OF_FILES: Final = ("sizes", "mtimes")

@@ -10,7 +10,7 @@ import numpy as np
 
 from xdicom.errors import IndexFileError, Problem
 from xdicom.headers.elements import vr_of
-from xdicom.headers.parse import DimensionIndex
+from xdicom.headers.head import DimensionIndex
 from xdicom.headers.table import MISSING, Column, Files, FrameTable
 from xdicom.sources.base import PathLike, absolute
 

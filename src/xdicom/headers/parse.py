@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from array import array
-from dataclasses import dataclass, field
 from typing import Final
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -13,17 +10,6 @@ from xdicom.errors import CorruptFileError, NotDicomError
 from xdicom.headers.elements import (
     ALIASES,
     DECISIVE,
-    DIMENSION_INDEX,
-    IMAGE_CLASSES,
-    LISTED,
-    LUT_MARKS,
-    MATRIX_ORIGIN,
-    OPTICAL_PATHS,
-    PER_FRAME_GROUPS,
-    REFERENCED_SERIES,
-    SEGMENT_SEQUENCE,
-    SHARED_GROUPS,
-    SPECTROSCOPY,
     WANTED,
     keyword_of,
 )
@@ -33,7 +19,7 @@ from xdicom.headers.encapsulated import (
     many_frames_a_fragment,
     walk_items,
 )
-from xdicom.headers.groups import GroupReader
+from xdicom.headers.head import Head, PixelElement
 from xdicom.headers.meta import (
     encoding_of,
     inflated_window,
@@ -43,22 +29,14 @@ from xdicom.headers.meta import (
 )
 from xdicom.headers.mosaic import UNCUT, Tiles, is_mosaic, tiles_of
 from xdicom.headers.private import Blocks, is_creator
-from xdicom.headers.segments import (
-    SEGMENTATIONS,
-    SEGMENTED,
-    SEGMENTS,
-    series_referred_to,
-    text_of_segments,
-)
+from xdicom.headers.sequences import SEQUENCES, read_sequence
 from xdicom.headers.texts import Texts
 from xdicom.headers.toplevel import TopLevel
 from xdicom.headers.walk import (
-    EXPLICIT_LE,
     IMPLICIT_LE,
     UNDEFINED,
     Element,
     Encoding,
-    Item,
     Place,
     Window,
     bounded,
@@ -70,111 +48,11 @@ _PIXEL: Final = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
 }
-# sequences of the top level that rows hold something of: under which name, and of which elements
-_PARTS: Final[dict[int, dict[str, tuple[int, ...]]]] = {
-    MATRIX_ORIGIN: {
-        "xdicom_matrix_origin": (0x0040072A, 0x0040073A),
-        "xdicom_matrix_depth": (0x0040074A,),
-    },
-    OPTICAL_PATHS: {
-        "xdicom_optical_paths": (0x00480106,),
-        "xdicom_optical_path_names": (0x00480107,),
-    },
-}
-_OF_SEGMENTATIONS: Final = {
-    REFERENCED_SERIES: (SEGMENTED, series_referred_to),
-    SEGMENT_SEQUENCE: (SEGMENTS, text_of_segments),
-}
-_SEQUENCES: Final = frozenset(
-    (
-        *(SHARED_GROUPS, PER_FRAME_GROUPS, DIMENSION_INDEX, *LUT_MARKS),
-        *(*_OF_SEGMENTATIONS, *_PARTS, *LISTED),
-    )
-)
 _DELIMITERS: Final = 0xFFFE0000
 _PRIVATE: Final = 0x00010000
 """The bit of an odd group."""
-_DIMENSION_POINTER: Final = 0x00209165
-_ORGANIZATION: Final = 0x00209164
 _TAIL: Final = 4096
 """Bytes behind the last element that are looked at."""
-
-
-@dataclass(frozen=True)
-class PixelElement:
-    """Where the pixel element's value lies."""
-
-    keyword: str
-    """``PixelData``, ``FloatPixelData`` or ``DoubleFloatPixelData``."""
-    offset: int
-    """Of the value's first byte in the file (in the inflated data set if that is deflated)."""
-    length: int
-    """Of the value in bytes; −1 where it is undefined (encapsulated)."""
-    vr: str
-    """Value representation in the file, ``OB`` or ``OW`` …; ``""`` in implicit VR."""
-    fragments: int = 0
-    """Fragments of encapsulated pixels, without the offset table; where an offset table tells the
-    frames, at least so many."""
-    items: array[int] | None = field(default=None, compare=False, repr=False)
-    """Where the fragments of several frames begin, and where the last ends; None where the frames
-    are one or an offset table tells them."""
-
-
-@dataclass(frozen=True)
-class DimensionIndex:
-    """One item of DimensionIndexSequence (PS3.3 C.7.6.17)."""
-
-    pointer: str
-    """Keyword, or tag in hexadecimal, of DimensionIndexPointer; ``""`` where it is missing."""
-    private: bool
-    """Whether the pointer is a private tag."""
-    organization: str = ""
-    """DimensionOrganizationUID: ordinals of others are not to be compared with these."""
-
-
-@dataclass
-class Head:
-    """What is kept of one file's header."""
-
-    transfer_syntax: str
-    """Transfer syntax UID."""
-    attributes: dict[str, str]
-    """Instance attributes as raw text, the values of one element joined by ``\\``."""
-    size: int = 0
-    """Bytes in which the pixel element lies: of the file, or of the inflated data set."""
-    pixel: PixelElement | None = None
-    """Where the pixels lie; None for objects without."""
-    shared: dict[str, str] = field(default_factory=dict)
-    """Leaves of the shared functional groups."""
-    frames: list[dict[str, str]] = field(default_factory=list)
-    """Leaves of the per-frame functional groups, one dict a frame."""
-    dimensions: tuple[DimensionIndex, ...] = ()
-    """The dimension indices that the object declares."""
-    tiles: list[Tiles | None] = field(default_factory=list)
-    """The slices that each frame holds, or all frames alike where they have no functional groups;
-    None for a frame that is one slice. Empty where no frame holds several."""
-    items: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    """Raw texts of the items of sequences that describe frames by number, by their keyword."""
-    luts: tuple[str, ...] = ()
-    """Which tables stand in the header: columns of `LUT_MARKS`."""
-    parts: dict[str, str] = field(default_factory=dict)
-    """What rows hold of sequences at the top level, under names of ours."""
-    segmentation: dict[str, str] = field(default_factory=dict)
-    """Of segmentations: their segments, and the series that they refer to, by column."""
-    preamble: bool = True
-    """Whether the file has a DICOM preamble."""
-    encoding: Encoding = EXPLICIT_LE
-    """How the elements are encoded."""
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    """Kind and message of what was wrong and tolerated."""
-
-    @property
-    def is_image(self) -> bool:
-        """Whether the object should have pixels, by its SOP class or its Rows."""
-        sop_class = self.attributes.get("SOPClassUID")
-        if sop_class == SPECTROSCOPY:
-            return False
-        return sop_class in IMAGE_CLASSES or "Rows" in self.attributes
 
 
 def parse(w: Window, places: list[Place] | None = None) -> Head:
@@ -283,9 +161,9 @@ def _read_elements(
         seen.add(tag)
         last = tag
         key = 0
-        if tag in _SEQUENCES:
+        if tag in SEQUENCES:
             element = Element(w, found, size, encoding, 0)
-            _read_sequence(element, texts, head)
+            read_sequence(element, texts, head)
             position = element.end()
         elif length == UNDEFINED:
             position = end_of_sequence(w, vr, value, encoding)
@@ -380,78 +258,3 @@ def _fragments(w: Window, position: int, end: int, head: Head) -> tuple[int, Ite
             return frames - 1 + len(last.bounds) - 1, last
     items = walk_items(w.look, position, end, w.name)
     return max(len(items.bounds) - 2, 0), items
-
-
-def _read_sequence(element: Element, texts: Texts, head: Head) -> None:
-    """Read functional groups, dimension indices, listed items, or which LUTs there are.
-
-    Of segmentations their segments, and the series that they refer to.
-    """
-    if element.tag in LUT_MARKS:
-        if any(True for _ in element.items()):
-            head.luts += (LUT_MARKS[element.tag],)
-    elif element.tag in _OF_SEGMENTATIONS:
-        if head.attributes.get("SOPClassUID") in SEGMENTATIONS:
-            name, read = _OF_SEGMENTATIONS[element.tag]
-            if text := read(element, texts):
-                head.segmentation[name] = text
-    elif element.tag == DIMENSION_INDEX:
-        head.dimensions = tuple(_dimension_index(item) for item in element.items())
-    elif element.tag in _PARTS:
-        head.parts |= _parts(element, texts)
-    elif element.tag in LISTED:
-        head.items[keyword_of(element.tag)] = _items(element, texts)
-    else:
-        groups = GroupReader(texts)
-        for item in element.items():
-            item.window.count = 0  # the limit holds for each frame: there may be many
-            leaves = groups.read(item)
-            if element.tag == SHARED_GROUPS:
-                head.shared |= leaves
-            else:
-                head.frames.append(leaves)
-
-
-def _items(sequence: Element, texts: Texts) -> list[dict[str, str]]:
-    """What is kept of each item of a listed sequence, by keyword."""
-    wanted = LISTED[sequence.tag]
-    return [
-        {
-            wanted[e.tag]: texts.read(e.tag, e.vr, e.raw(), e.encoding.order)
-            for e in item
-            if e.tag in wanted and e.length != UNDEFINED
-        }
-        for item in sequence.items()
-    ]
-
-
-def _parts(sequence: Element, texts: Texts) -> dict[str, str]:
-    """What rows hold of a sequence's items, the values of all items joined by backslashes."""
-    names = _PARTS[sequence.tag]
-    wanted = {tag for tags in names.values() for tag in tags}
-    items = []
-    for item in sequence.items():
-        found = {
-            e.tag: texts.read(e.tag, e.vr, e.raw(), e.encoding.order)
-            for e in item
-            if e.tag in wanted and e.length != UNDEFINED
-        }
-        # a backslash in a description would look like two
-        items.append({tag: text.replace("\\", "/") for tag, text in found.items()})
-    joined = {
-        name: "\\".join(item.get(tag, "") for item in items for tag in tags)
-        for name, tags in names.items()
-    }
-    return {name: text for name, text in joined.items() if text.strip("\\")}
-
-
-def _dimension_index(item: Item) -> DimensionIndex:
-    pointer, organization = 0, ""
-    for element in item:
-        if element.tag == _DIMENSION_POINTER and element.length == 4:
-            group, number = struct.unpack(element.encoding.order + "HH", element.raw())
-            pointer = group << 16 | number
-        elif element.tag == _ORGANIZATION and element.length != UNDEFINED:
-            organization = element.raw().decode("latin-1").strip(" \0")
-    keyword = keyword_of(pointer) if pointer else ""
-    return DimensionIndex(keyword, bool(pointer >> 16 & 1), organization)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xdicom.headers.building import TableBuilder
-from xdicom.headers.parse import Head, PixelElement, parse, pixel_element
+from xdicom.headers.head import Head, PixelElement
+from xdicom.headers.parse import parse, pixel_element
 from xdicom.headers.template import MOST_HEADER, Match, Templates
 from xdicom.headers.validate import DICOMDIR, Leniency, count_frames
 from xdicom.headers.walk import FIRST_READ, Place, Window

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from xdicom.errors import CorruptFileError, Problem
 from xdicom.headers.elements import vr_of
+from xdicom.headers.head import DimensionIndex
 from xdicom.headers.mosaic import TILE
-from xdicom.headers.parse import DimensionIndex
 from xdicom.headers.values import Values, as_numbers, convert
 from xdicom.sources.base import FileStat, OpenFile
 

@@ -27,9 +27,9 @@ from xdicom.headers.elements import (
     WANTED,
     tag_of,
 )
+from xdicom.headers.head import Head
 from xdicom.headers.meta import is_encapsulated
 from xdicom.headers.mosaic import MARKS, is_mosaic
-from xdicom.headers.parse import Head
 from xdicom.headers.private import GROUPS, is_creator
 from xdicom.headers.texts import CHARACTER_SET, PIXEL_REPRESENTATION, Texts
 from xdicom.headers.validate import DECIDING, NAMING

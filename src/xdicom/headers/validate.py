@@ -13,8 +13,8 @@ from xdicom.errors import (
     ResourceLimitError,
 )
 from xdicom.headers.encapsulated import many_frames_a_fragment
+from xdicom.headers.head import Head, PixelElement
 from xdicom.headers.meta import is_encapsulated, is_public
-from xdicom.headers.parse import Head, PixelElement
 from xdicom.headers.values import number
 
 MAX_FRAME_BYTES: Final = 2**31

@@ -15,7 +15,6 @@ from xarray.core import indexing
 from xdicom.errors import CorruptFileError, FrameDecodeError, XDicomError
 from xdicom.pixels.counter import COUNTER as COUNTER
 from xdicom.pixels.decode import (
-    clear_spare_bits,
     decode_frame,
     open_frames,
     warn_of_broken,
@@ -23,7 +22,7 @@ from xdicom.pixels.decode import (
 from xdicom.pixels.indexing import outer, outer_keeping, positions, transposed
 from xdicom.pixels.mosaics import by_stored, in_stored, stored_starts
 from xdicom.pixels.pool import THREADS, run
-from xdicom.pixels.reading import frame_bytes
+from xdicom.pixels.reading import clear, frame_bytes, read_into, read_part
 from xdicom.pixels.scaling import Scaling
 from xdicom.pixels.spans import Frames, PixelLayout
 from xdicom.sources.base import OpenFile
@@ -269,7 +268,7 @@ class FrameArray(BackendArray):
             return
         try:
             if layout.plain:
-                stored = self._part(layout, frames[0], file, (slice(None), slice(None)))
+                stored = read_part(self.frames, frames[0], file, (slice(None), slice(None)))
             else:
                 stored = self._decoded(layout, frames[0], file, None)
         except (FrameDecodeError, CorruptFileError) as error:
@@ -302,28 +301,12 @@ class FrameArray(BackendArray):
         ):
             return False
         target = out[int(places[0]) : int(places[-1]) + 1]
-        self._read_into(file, int(self.frames.offset[frames[0]]), target, int(frames[0]))
+        read_into(self.frames, int(frames[0]), file, target)
         COUNTER.frames += len(frames)
         if layout.spare_bits:
             for frame, plane in zip(frames.tolist(), target, strict=True):
-                self._clear(plane, layout, frame)
+                clear(self.frames, frame, plane)
         return True
-
-    def _read_into(self, file: OpenFile, offset: int, target: Array, frame: int) -> None:
-        """Fill an array with bytes of a file."""
-        done = file.read_into(target.data, offset)
-        COUNTER.bytes += target.nbytes
-        if done < target.nbytes:
-            raise CorruptFileError(
-                "the pixel data are cut off",
-                file=self.frames.path(frame),
-                frame=int(self.frames.number[frame]),
-                expected=f"{target.nbytes} bytes",
-                found=f"{done}",
-            )
-
-    def _clear(self, values: Array, layout: PixelLayout, frame: int) -> None:
-        clear_spare_bits(values, layout, self.frames.path(frame), int(self.frames.number[frame]))
 
     def read_frame(
         self,
@@ -373,13 +356,13 @@ class FrameArray(BackendArray):
                 COUNTER.frames += 1
                 direct = self.scaling.direct and layout.dtype == out.dtype
                 stored = out if direct else np.empty(layout.shape, layout.dtype)
-                self._read_into(file, int(frames.offset[frame]), stored, frame)
+                read_into(frames, frame, file, stored)
                 if layout.spare_bits:
-                    self._clear(stored, layout, frame)
+                    clear(self.frames, frame, stored)
                 if not direct:
                     self.scaling.apply(stored, frame, out)
                 return
-            stored = self._part(layout, frame, file, inner)
+            stored = read_part(self.frames, frame, file, inner)
         else:
             direct = inner is None and self.scaling.direct and layout.dtype == out.dtype
             try:
@@ -418,31 +401,6 @@ class FrameArray(BackendArray):
         if layout.tile is not None:
             self._held = place, decoded
         return decoded
-
-    def _part(
-        self, layout: PixelLayout, frame: int, file: OpenFile, inner: tuple[Any, ...]
-    ) -> Array:
-        """Read only the rows between the first and the last that are asked for."""
-        COUNTER.frames += 1
-        rows = positions(inner[0], layout.rows)
-        if not rows.size:
-            return np.empty(
-                (
-                    0,
-                    *(
-                        len(positions(k, n))
-                        for k, n in zip(inner[1:], layout.shape[1:], strict=True)
-                    ),
-                ),
-                layout.dtype,
-            )
-        low, high = int(rows.min()), int(rows.max()) + 1
-        slab = np.empty((high - low, *layout.shape[1:]), layout.dtype)
-        stride = slab[0].nbytes
-        self._read_into(file, int(self.frames.offset[frame]) + low * stride, slab, frame)
-        if layout.spare_bits:
-            self._clear(slab, layout, frame)
-        return outer_keeping(slab, (rows - low, *inner[1:]))
 
 
 def _all_slices(key: tuple[Any, ...]) -> bool:
