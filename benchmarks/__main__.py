@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME [ROW …] …]``: prints the tables of docs/performance.md.
 
-Names are ``frames``, ``cluster``, ``headers`` and ``codecs``; rows, those of
+Names are ``frames``, ``cluster``, ``headers``, ``codecs`` and ``grids``; rows, those of
 `benchmarks.headers.BENCHMARKS` and keywords of transfer syntaxes.
 ``headers --profile`` prints where a scan spends its time.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import cluster, codecs, frames, headers
+from benchmarks import cluster, codecs, frames, grids, headers
 from benchmarks.measure import Row, table
 
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "cluster": cluster.run,
     "headers": headers.run,
     "codecs": codecs.run,
+    "grids": grids.run,
 }
 
 

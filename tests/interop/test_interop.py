@@ -214,7 +214,7 @@ def test_gradients(make, tmp_path):
 
 
 def test_gradients_of_volumes_without_direction(make, tmp_path):
-    da = make(diffusion([0, 1000, 1000], [None, [1.0, 0, 0], [0, 1.0, 0]]))
+    da = make(diffusion([1.25, 1000, 1000], [None, [1.0, 0, 0], [0, 1.0, 0]]))
     da.dicom.to_nifti(tmp_path / "a.nii")
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "a.bvec")[:, 0], 0)
 

@@ -16,6 +16,8 @@ from xdicom.selecting.values import values as attribute_values
 Floats = npt.NDArray[np.float64]
 
 _DIRECTION: Final = "DiffusionGradientOrientation"
+_WEAK: Final = 50.0
+"""s/mm²: up to here a volume needs no direction; scanners write b=1.25 for 0, imaging gradients."""
 _UNIT: Final = 0.05
 """How far the length of a direction may be from 1."""
 
@@ -40,12 +42,12 @@ def write_gradients(obj: xr.DataArray | xr.Dataset, part: xr.DataArray, stem: Pa
         return
     stem.with_name(stem.name + ".bval").write_text(" ".join(f"{b:g}" for b in along) + "\n")
     vectors = in_image_axes(part, _directions(obj, part))
-    lacking = np.isnan(vectors).any(axis=1) & (along > 0)
+    lacking = np.isnan(vectors).any(axis=1) & (along > _WEAK)
     if lacking.any():
-        if not lacking[along > 0].all():
+        if not lacking[along > _WEAK].all():
             warn(
-                f"{int(lacking.sum())} volumes of {stem.name} with b > 0 have no direction, so no "
-                ".bvec was written",
+                f"{int(lacking.sum())} volumes of {stem.name} with b > {_WEAK:g} have no "
+                "direction, so no .bvec was written",
                 MissingDirectionWarning,
             )
         return

@@ -96,8 +96,9 @@ def to_nifti(
     acquired, if it is even, else 0.
 
     *Diffusion.* ``.bval`` and ``.bvec`` stand beside a file whose fourth dim is diffusion.
-    Directions are FSL's: in image axes, (g·row, −g·column, g·normal); 0 0 0 where b is 0 and
-    there is none.
+    Directions are FSL's: in image axes, (g·row, −g·column, g·normal); 0 0 0 where there is
+    none and b is at most 50 s/mm². Without those of others only ``.bval`` is written, with a
+    warning unless none has one.
 
     Nothing that names the patient is written; ``descrip`` is empty.
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any, Final, TypeVar
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.utils import parse_bytes
 
 from xdicom.errors import FrameOfReferenceError, GeometryError
 from xdicom.opening.arrays import VARIABLE
 from xdicom.selecting.provenance import pixels_of
-from xdicom.space.kernels import SUPPORT, Array, float_of, resampled
+from xdicom.space.blocks import at_once, in_blocks
+from xdicom.space.kernels import SUPPORT, Array, float_of
 from xdicom.space.lattice import Lattice, lattice_of
 from xdicom.space.matching import Match, match
 
@@ -251,10 +249,10 @@ def on_lattice(
         values = _picked(bare, found, len(others), inner)
         keeps_frames = found.planes_are_planes
     elif isinstance(bare.data, da.Array):
-        data = _in_blocks(bare.data, source, target, method, fill_value, dtype, found)
+        data = in_blocks(bare.data, source, target, method, fill_value, dtype, found)
         values = xr.Variable((*others, *inner), data)
     else:
-        data = _at_once(bare, source, target, method, fill_value, dtype, found)
+        data = at_once(bare, source, target, method, fill_value, dtype, found)
         values = xr.Variable((*others, *inner), data)
     coords: dict[Any, xr.Variable] = {
         name: c.variable
@@ -314,94 +312,3 @@ def _frame_coordinates(
             renamed = tuple(dim if d == own else d for d in part.dims)
             taken[str(name)] = xr.Variable(renamed, part.values, part.attrs)
     return taken
-
-
-def _box(source: Lattice, target: Lattice, method: str) -> tuple[slice, slice, slice] | None:
-    """The part of the source that the target's values depend on; None where that is nothing."""
-    corners = np.array(list(product(*((0, size - 1) for size in target.shape))))
-    if not target.even:
-        k, corner = np.meshgrid(np.arange(target.shape[0]), np.arange(8), indexing="ij")
-        corners = np.stack([k.ravel(), *corners[corner.ravel()].T[1:]], axis=1)
-    places = source.locate(target.points(*corners.T))
-    margin = SUPPORT.get(method, 1) + 1
-    found = []
-    for axis, place, size in zip(range(3), places, source.shape, strict=True):
-        low, high = float(place.min()), float(place.max())
-        if axis and not source.even:
-            low, high = 0.0, size - 1.0  # between corners planes may lie further out
-        if high < -1 or low > size:
-            return None
-        start = int(np.clip(np.floor(low) - margin, 0, size - 1))
-        found.append(slice(start, int(np.clip(np.ceil(high) + margin, start, size - 1)) + 1))
-    return found[0], found[1], found[2]
-
-
-def _values(
-    part: Array, source: Lattice, target: Lattice, method: str, fill_value: Any, out: np.dtype[Any]
-) -> Array:
-    return resampled(np.asarray(part), source, target, method, fill_value, out)
-
-
-def _at_once(
-    bare: xr.Variable,
-    source: Lattice,
-    target: Lattice,
-    method: str,
-    fill_value: Any,
-    dtype: np.dtype[Any],
-    found: Match | None,
-) -> Array:
-    method = _exactly(method, found)
-    box = _box(source, target, method)
-    if box is None:
-        return np.full((*bare.shape[:-3], *target.shape), fill_value, dtype)
-    part = bare.isel(dict(zip(bare.dims[-3:], box, strict=True)))
-    return _values(part.values, source.take(*box), target, method, fill_value, dtype)
-
-
-def _exactly(method: str, found: Match | None) -> str:
-    """Where voxels stand on voxels, the nearest is the value itself."""
-    return "nearest" if found is not None else method
-
-
-def _in_blocks(
-    values: Any,
-    source: Lattice,
-    target: Lattice,
-    method: str,
-    fill_value: Any,
-    dtype: np.dtype[Any],
-    found: Match | None,
-) -> Any:
-    """A dask array: planes of the target in blocks of at most dask's ``array.chunk-size``."""
-    method = _exactly(method, found)
-    outer = values.chunks[:-3]
-    plane = int(np.prod(target.shape[1:])) * dtype.itemsize
-    largest = plane * int(np.prod([max(c) for c in outer], dtype=np.int64))
-    planes = max(1, parse_bytes(dask.config.get("array.chunk-size")) // max(largest, 1))
-    blocks = []
-    for start in range(0, target.shape[0], planes):
-        part = target.take(slice(start, start + planes))
-        box = _box(source, part, method)
-        chunks = (*outer, *((size,) for size in part.shape))
-        if box is None:
-            shape = (*values.shape[:-3], *part.shape)
-            empty: Any = da.full
-            blocks.append(empty(shape, fill_value, dtype=dtype, chunks=chunks))
-            continue
-        slab = values[(..., *box)].rechunk(dict.fromkeys((-3, -2, -1), -1))
-        blocks.append(
-            slab.map_blocks(
-                _values,
-                source=source.take(*box),
-                target=part,
-                method=method,
-                fill_value=fill_value,
-                out=dtype,
-                dtype=dtype,
-                chunks=chunks,
-                meta=np.empty((0,) * values.ndim, dtype),
-            )
-        )
-    joined: Any = da.concatenate
-    return joined(blocks, axis=-3) if len(blocks) > 1 else blocks[0]
