@@ -136,7 +136,9 @@ def check_file(path: str, color: str, **options: Any) -> Outcome:
     """Hold a file, opened by its path alone, against pydicom's digests."""
     truth = pixel_truth(path, color)
     try:
-        dataset = open_file(path, dims="flat", color=color, **options)
+        # as pydicom: YBR becomes RGB, indices into a palette stay
+        kept = None if color == "rgb" else color
+        dataset = open_file(path, dims="flat", color=kept, **options)
         head = header(path)
         frames = frames_by_number(dataset, str(head.get("SOPInstanceUID", "")))
         if truth is not None and len(frames) > len(truth.digests) == 1:
