@@ -20,7 +20,9 @@ import xarray as xr
 from xdicom.errors import XDicomWarning
 
 VARIABLE = "XDICOM_TEST_DATA"
-CATEGORIES = ("ct", "mr3d", "mr4d", "enhanced", "mosaic", "xray", "sc", "ts")
+CATEGORIES = (
+    "ct", "mr3d", "mr4d", "enhanced", "mosaic", "nm", "pet", "xa", "xray", "sc", "ts",
+)  # fmt: skip
 TRUTH_FOLDER = "_truth"
 
 

@@ -152,6 +152,30 @@ def _volumes(row: Row) -> str:
     return _count(row.volumes.images, "volume") if row.volumes.images else "—"
 
 
+ELSEWHERE = """
+## Real files that other tests compare
+
+* `seg`, `rtdose`, `pmap`: segments with highdicom's, doses with pydicom's and SimpleITK's, maps
+  with their real-world values (`tests/conformance/test_special.py`).
+* `wsi`, and tiled segmentations: the total pixel matrix and its place with highdicom's
+  (`tests/conformance/test_slides.py`).
+* b-values and gradient directions of GE, Philips, Siemens and UIH with dcm2niix's
+  (`tests/conformance/test_diffusion.py`); NIfTI files, SimpleITK images and highdicom volumes that
+  xdicom makes (`tests/conformance/test_interop.py`); windows, VOI LUTs, palettes and overlays with
+  pydicom's (`tests/conformance/test_display.py`).
+* `us`: values only, with pydicom's digests where a test opens them; most have no place.
+
+## Tested with generated data only
+
+No real file of these is at hand: descending mosaics, the older form of the CSA header, mosaics in
+enhanced objects; GE's component (0043,xx2F) and timer; Philips' component, ASL and cardiac phase;
+Siemens' coil and phase contrast; multi-energy CT; gated PET, enhanced PET; vectors of Nuclear
+Medicine other than those of `nm`; ultrasound regions other than one image; relative and descending
+RT Dose offsets; fractional segmentations on a tilted stack; several optical paths and focal planes;
+concatenations of slides. Canon's private tags are not read.
+"""
+
+
 def text_of_page() -> str:
     """The page as it should be."""
     rows = [row_of(name) for name in collections()]
@@ -167,6 +191,7 @@ def text_of_page() -> str:
                  _niftis(row), _volumes(row))  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |\n")
     lines.append(_reasons())
+    lines.append(ELSEWHERE)
     return "".join(lines)
 
 
