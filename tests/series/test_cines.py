@@ -93,6 +93,19 @@ class TestRegions:
         np.testing.assert_allclose(da.y, (np.arange(6) - 2) * 0.2)
         assert da.x.attrs["region"] == [1, 6]
 
+    def test_its_pixels_are_found_in_the_frames(self, tmp_path):
+        path = write_cine(tmp_path / "a.dcm", FRAMES, frame_time=40)
+        ds = pydicom.dcmread(path)
+        ds.SequenceOfUltrasoundRegions = [region()]
+        ds.add_new("PixelPaddingValue", "US", int(FRAMES[2, 4, 5]))
+        ds.save_as(path)
+        da = xdicom.open_series(path)
+        np.testing.assert_array_equal(da.dicom.padding_mask(), FRAMES[2, 4, 5] == FRAMES)
+        part = da.isel(y=slice(5, 1, -1), x=[5, 2])
+        mask = FRAMES[:, 5:1:-1][:, :, [5, 2]] == FRAMES[2, 4, 5]
+        np.testing.assert_array_equal(part.dicom.padding_mask(), mask)
+        assert da.dicom.overlays().sizes["overlay"] == 0
+
     def test_reference_pixel(self, tmp_path):
         da = self.opened(tmp_path, [region(ReferencePixelX0=2, ReferencePixelPhysicalValueX=0.5)])
         assert float(da.x[1 + 2]) == 0.5

@@ -17,6 +17,7 @@ from xdicom.pixels.scaling import padding_mask_of
 from xdicom.pixels.spans import frames_of
 from xdicom.pixels.suv import KINDS, suv_factors
 from xdicom.selecting.provenance import Provenance, Source, locate, pixels_of
+from xdicom.series.regions import region_coordinates
 
 IntArray = npt.NDArray[np.int64]
 
@@ -204,8 +205,12 @@ def _places(array: xr.DataArray, table: FrameTable, dim: str, size: int, remedy:
             raise _cut(dim, remedy)
         return slice(None)
     values = np.asarray(array.coords[dim].values, dtype=np.float64)
-    if array.coords[dim].attrs.get("units") == "pixel":
+    units = array.coords[dim].attrs.get("units")
+    region = region_coordinates(table, size, size).get(dim) if units == "cm" else None
+    if units == "pixel":
         start, step = 0.0, 1.0
+    elif region is not None:
+        start, step = region.values[0], np.diff(region.values[:2])[0]
     else:
         start, step = _grid(array, table, dim, remedy)
     exact = (values - start) / step
