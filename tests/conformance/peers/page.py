@@ -163,7 +163,7 @@ ELSEWHERE = """
   (`tests/conformance/test_diffusion.py`); NIfTI files, SimpleITK images and highdicom volumes that
   xdicom makes (`tests/conformance/test_interop.py`); windows, VOI LUTs, palettes and overlays with
   pydicom's (`tests/conformance/test_display.py`).
-* `us`: values only, with pydicom's digests where a test opens them; most have no place.
+* `us`: no test compares these files frame by frame yet.
 
 ## Tested with generated data only
 
